@@ -1,0 +1,111 @@
+"""Records of the timeline: kind byte R F T, version byte, payload (`semantics.md` 10).
+
+R: rows of `columns.ROW`, raw. F: msgpack of a Fact, Begin or End. T: msgpack of Hello, Time or Bye.
+A record that cannot be read raises `BadRecord` with its place: only `ingest` writes here, so that is a fault and not input.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from schemas.columns import ROW, Rows
+
+VERSION = 1
+
+
+class BadRecord(ValueError):
+    """A timeline record that this version cannot read."""
+
+
+class Fact(msgspec.Struct, frozen=True, tag="fact", array_like=True):
+    """One record of a control topic as it stood, or one command.
+
+    `version` is the source offset (a fact is applied per key if newer; None value = deleted), `partition` its source partition,
+    `at` its own append time, `stamp` = last T of the writer + 1 ms: the time at which it takes effect (all ms).
+    A command that `ingest` could not turn into rows carries the reason in `refused`.
+    """
+
+    topic: str
+    key: str
+    partition: int
+    version: int
+    at: int
+    stamp: int
+    value: bytes | None
+    refused: str | None = None
+
+
+class Begin(msgspec.Struct, frozen=True, tag="begin", array_like=True):
+    """All current facts follow, up to the `End` of the same id."""
+
+    id: str
+
+
+class End(msgspec.Struct, frozen=True, tag="end", array_like=True):
+    """The re-statement `id` is whole: `count` facts were stated on this shard."""
+
+    id: str
+    count: int
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello", array_like=True):
+    """Instance of a writer begins; older instances of it count no longer for time."""
+
+    writer: str
+    instance: str
+
+
+class Time(msgspec.Struct, frozen=True, tag="time", array_like=True):
+    """Whatever this writer appends from now on was received after `t_ms`."""
+
+    writer: str
+    instance: str
+    t_ms: int
+
+
+class Bye(msgspec.Struct, frozen=True, tag="bye", array_like=True):
+    """Instance of a writer ends."""
+
+    writer: str
+    instance: str
+
+
+FactEntry = Fact | Begin | End
+TimeEntry = Hello | Time | Bye
+Entry = FactEntry | TimeEntry | Rows
+
+_pack = msgspec.msgpack.Encoder().encode
+_fact = msgspec.msgpack.Decoder(FactEntry).decode
+_time = msgspec.msgpack.Decoder(TimeEntry).decode
+_R, _F, _T = b"R" + bytes([VERSION]), b"F" + bytes([VERSION]), b"T" + bytes([VERSION])
+
+
+def encode_rows(rows: Rows) -> bytes:
+    """An R record."""
+    return _R + rows.tobytes()
+
+
+def encode_fact(entry: FactEntry) -> bytes:
+    """An F record."""
+    return _F + _pack(entry)
+
+
+def encode_time(entry: TimeEntry) -> bytes:
+    """A T record."""
+    return _T + _pack(entry)
+
+
+def decode(value: bytes, place: str = "timeline") -> Entry:
+    """The entry of one timeline record; rows are a read-only view into `value`."""
+    head = value[:2]
+    try:
+        if head == _R:
+            return np.frombuffer(value, ROW, offset=2)
+        if head == _F:
+            return _fact(value[2:])
+        if head == _T:
+            return _time(value[2:])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadRecord(f"{place}: unreadable {head[:1]!r} record: {error}") from error
+    raise BadRecord(f"{place}: unknown record head {head!r}; this version reads R, F, T of version {VERSION}")
