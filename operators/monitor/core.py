@@ -1,0 +1,158 @@
+"""`monitor` of one shard: a fold of its timeline and nothing else - no clock, no other topic, no configuration that is not a fact.
+
+Same entries in, the same events out, for any batching, extra truthful time entries, crash or replay (laws 2-5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from operators.alerting import episode
+from operators.monitor import judge
+from operators.monitor.columns import LONG_AGO
+from operators.monitor.facts import apply_fact, fire_lease, is_news
+from operators.monitor.live import Frames
+from operators.monitor.rows import apply_rows, close_instants
+from operators.monitor.state import State
+from schemas.columns import Rows
+from schemas.identity import cause_deadline
+from schemas.records import Append
+from schemas.timeline import Begin, Bye, End, Fact, Hello, Time, decode
+
+Deadline = tuple[int, str, str, Callable[[], None]]
+"""(time, slot, kind, what to do): the order in which deadlines fire."""
+
+
+class ShardMonitor:
+    """Feed it the values of the shard's timeline records in order; it answers with records for `alerts`, `live` and `trends`."""
+
+    def __init__(self, shard: int, state: Mapping[str, Any] | None = None, live: bool = True) -> None:
+        self.state = State(shard) if state is None else State.load(state)
+        if self.state.shard != shard:
+            raise ValueError(f"state of shard {self.state.shard} given to shard {shard}")
+        self.frames = Frames() if live else None
+        self._encode = msgspec.json.Encoder().encode
+
+    def apply(self, values: Sequence[bytes]) -> list[Append]:
+        """Records in order. Rows between two other entries are judged together. Raises BadRecord for what `ingest` cannot have written."""
+        out: list[Append] = []
+        rows: list[Rows] = []
+        for value in values:
+            entry = decode(value, f"timeline shard {self.state.shard}")
+            if isinstance(entry, np.ndarray):
+                if len(entry):
+                    rows.append(entry)
+                continue
+            if isinstance(entry, Fact) and not is_news(self.state, entry):
+                self.state.statement[1] += 1
+                continue
+            self._flush(rows)
+            self._entry(entry, out)
+        self._flush(rows)
+        self._emit(out)
+        return out
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain values; what `state` of the constructor takes."""
+        return self.state.dump()
+
+    @property
+    def time_ms(self) -> int | None:
+        """Shard time; None before the first time entry."""
+        return None if self.state.time_ms == LONG_AGO else self.state.time_ms
+
+    @property
+    def ended(self) -> bool:
+        """Every writer that ever said hello has said bye."""
+        return bool(self.state.writers) and all(w[2] for w in self.state.writers.values())
+
+    def _flush(self, rows: list[Rows]) -> None:
+        if rows:
+            apply_rows(self.state, rows)
+            rows.clear()
+
+    def _emit(self, out: list[Append]) -> None:
+        for event in self.state.events:
+            out.append(Append("alerts", self.state.shard, self._encode(event), (event.alert or event.patient).encode()))
+        self.state.events.clear()
+
+    def _entry(self, entry: Fact | Begin | End | Hello | Time | Bye, out: list[Append]) -> None:
+        state = self.state
+        if isinstance(entry, Fact):
+            self._advance(entry.stamp - 1, out)
+            state.statement[1] += 1
+            apply_fact(state, entry, max(state.time_ms + 1, entry.stamp))
+        elif isinstance(entry, Begin):
+            state.statement[:] = [entry.id, 0]
+        elif isinstance(entry, End):
+            # Other facts may lie between: at least the stated ones must have been there since the same Begin.
+            state.warm = state.warm or (state.statement[0] == entry.id and state.statement[1] >= entry.count)
+        elif isinstance(entry, Hello):
+            state.writers[entry.writer] = [entry.instance, state.writers.get(entry.writer, ["", LONG_AGO])[1], False]
+        else:
+            self._time(entry, out)
+
+    def _time(self, entry: Time | Bye, out: list[Append]) -> None:
+        """Time and bye of an instance that is not the newest of its writer count no longer."""
+        writer = self.state.writers.get(entry.writer)
+        if writer is None or writer[0] != entry.instance:
+            return
+        if isinstance(entry, Bye):
+            writer[2] = True
+        else:
+            writer[1] = max(writer[1], entry.t_ms)
+        live = [w[1] for w in self.state.writers.values() if not w[2]]
+        if live and min(live) != LONG_AGO:
+            self._advance(min(live), out)
+
+    def _advance(self, t_ms: int, out: list[Append]) -> None:
+        """Shard time reaches `t_ms`: closes the instants up to it, then fires all deadlines up to it; judges nothing at it."""
+        state = self.state
+        if t_ms <= state.time_ms:
+            return
+        pending = state.people.pending[: state.people.n]
+        ends = np.flatnonzero((pending != LONG_AGO) & (pending <= t_ms))
+        if len(ends):
+            close_instants(state, ends, np.full(len(ends), LONG_AGO))
+        if state.warm:
+            while due := self._due(t_ms):
+                for at_ms, _slot, _kind, fire in sorted(due, key=lambda d: d[:3]):
+                    if at_ms <= t_ms:
+                        fire()
+        state.time_ms = t_ms
+        self._emit(out)
+        if self.frames is not None:
+            self.frames.make(state, out)
+
+    def _due(self, t_ms: int) -> list[Deadline]:
+        """Everything that is due up to `t_ms`. A deadline that another one moved is looked at again in the next round."""
+        state, out = self.state, []
+        slots, devices, people = state.slots, state.devices, state.people
+        for s in np.flatnonzero(slots.due[: slots.n] <= t_ms).tolist():
+            at = int(slots.due[s])
+            out.append((at, f"s{s}", "limit", self._if(slots.due, s, at, lambda s=s, at=at: judge.fire_limits(state, s, at))))
+        for d in np.flatnonzero(devices.due[: devices.n] <= t_ms).tolist():
+            out.append((int(devices.due[d]), f"d{d}", "silent", self._if(devices.due, d, int(devices.due[d]), lambda d=d: judge.fire_silence(state, d))))
+        for d in np.flatnonzero(devices.lease_due[: devices.n] <= t_ms).tolist():
+            at = int(devices.lease_due[d])
+            out.append((at, f"d{d}", "lease", self._if(devices.lease_due, d, at, lambda d=d: fire_lease(state, d))))
+        for p in np.flatnonzero(people.due[: people.n] <= t_ms).tolist():
+            out.append((int(people.due[p]), f"p{p}", "news2_hold", self._if(people.due, p, int(people.due[p]), lambda p=p: judge.fire_score(state, p))))
+        for alert in [a for a in state.alerts.values() if a.status == "cleared" and episode.latch_due_ms(a) <= t_ms]:
+            at = episode.latch_due_ms(alert)
+            out.append((at, alert.alert, "latch", lambda a=alert.alert, at=at: self._unlatch(a, at)))
+        return out
+
+    @staticmethod
+    def _if(column: Any, index: int, at_ms: int, fire: Callable[[], None]) -> Callable[[], None]:
+        """Fires only when the deadline still stands: an earlier one may have taken it away."""
+        return lambda: fire() if int(column[index]) == at_ms else None
+
+    def _unlatch(self, alert: str, at_ms: int) -> None:
+        state = self.state.alerts.get(alert)
+        if state is not None and state.status == "cleared":
+            judge.record(self.state, episode.closed(state, cause_deadline("latch", at_ms), at_ms, "latch expired"))
