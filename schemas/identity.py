@@ -43,20 +43,25 @@ def is_command_id(text: str) -> bool:
 
 
 def cause_reading(device: str, code: int, t_ms: int, received_ms: int) -> str:
+    """A row made it happen; `received_ms` as stamped on the row."""
     return f"reading:{device}:{code}:{t_ms}:{received_ms}"
 
 
 def cause_deadline(kind: str, at_ms: int) -> str:
+    """A deadline made it happen, at its own time (`kind`: delay, hold, silent, latch, lease, ...)."""
     return f"deadline:{kind}:{at_ms}"
 
 
 def cause_fact(topic: str, key: str, revision: str) -> str:
+    """A table fact made it happen; `revision` is its sender's."""
     return f"fact:{topic}:{key}:{revision}"
 
 
 def cause_command(command_id: str) -> str:
+    """A person's command made it happen."""
     return f"command:{command_id}"
 
 
 def cause_instant(received_ms: int) -> str:
+    """A score judged at the end of an instant made it happen."""
     return f"instant:{received_ms}"

@@ -1,0 +1,14 @@
+"""`nadi` and `python -m flows`: the door of the command line."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Runs one command; its exit status is the process's: 0 done, 1 failed, 2 wrong usage."""
+    from flows.cli.app import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
