@@ -1,8 +1,9 @@
 """What `sim` and `replay` produce: one `Item` a record of the log, with the truth that the record must lead to.
 
-A generator yields `Draft`s (no place yet) in order of arrival; `place` gives each its partition and offset, adds the clock marks and the end
-mark of a recorded clock, and yields `Item`s in the order of the merge (arrival, input topic, partition, offset; `semantics.md` 2).
-The truth is written before encoding, so that an oracle needs no decoder. Bodies are native JSON and JSON facts. Pure: no clock, no randomness.
+A generator yields `Draft`s (no place yet) in order of arrival; `place` gives each its partition and offset, adds the clock marks and
+the end mark of a recorded clock, and yields `Item`s in the order of the merge (arrival, input topic, partition, offset; `semantics.md` 2).
+The truth is written before encoding, so that an oracle needs no decoder. Bodies are native JSON and JSON facts. Pure: no clock, no
+randomness.
 """
 
 from __future__ import annotations
