@@ -78,12 +78,13 @@ Entry = FactEntry | TimeEntry | Rows
 _pack = msgspec.msgpack.Encoder().encode
 _fact = msgspec.msgpack.Decoder(FactEntry).decode
 _time = msgspec.msgpack.Decoder(TimeEntry).decode
-_R, _F, _T = b"R" + bytes([VERSION]), b"F" + bytes([VERSION]), b"T" + bytes([VERSION])
+ROWS_HEAD, _F, _T = b"R" + bytes([VERSION]), b"F" + bytes([VERSION]), b"T" + bytes([VERSION])
+"""First two bytes of an R record; F and T are read through `decode_entry`."""
 
 
 def encode_rows(rows: Rows) -> bytes:
     """An R record."""
-    return _R + rows.tobytes()
+    return ROWS_HEAD + rows.tobytes()
 
 
 def encode_fact(entry: FactEntry) -> bytes:
@@ -96,16 +97,29 @@ def encode_time(entry: TimeEntry) -> bytes:
     return _T + _pack(entry)
 
 
-def decode(value: bytes, place: str = "timeline") -> Entry:
-    """The entry of one timeline record; rows are a read-only view into `value`."""
+def rows_payload(value: bytes, place: str = "timeline") -> bytes:
+    """The raw rows of an R record (`ROWS_HEAD`)."""
+    payload = value[2:]
+    if len(payload) % ROW.itemsize:
+        raise BadRecord(f"{place}: an R record of {len(payload)} bytes holds no whole number of rows of {ROW.itemsize} bytes")
+    return payload
+
+
+def decode_entry(value: bytes, place: str = "timeline") -> FactEntry | TimeEntry:
+    """The entry of an F or T record."""
     head = value[:2]
     try:
-        if head == _R:
-            return np.frombuffer(value, ROW, offset=2)
         if head == _F:
-            return _fact(value[2:])
+            return _fact(value[2:])  # type: ignore[no-any-return]
         if head == _T:
-            return _time(value[2:])
-    except (msgspec.MsgspecError, ValueError) as error:
+            return _time(value[2:])  # type: ignore[no-any-return]
+    except msgspec.MsgspecError as error:
         raise BadRecord(f"{place}: unreadable {head[:1]!r} record: {error}") from error
     raise BadRecord(f"{place}: unknown record head {head!r}; this version reads R, F, T of version {VERSION}")
+
+
+def decode(value: bytes, place: str = "timeline") -> Entry:
+    """The entry of any timeline record; rows are a read-only view."""
+    if value[:2] == ROWS_HEAD:
+        return np.frombuffer(rows_payload(value, place), ROW)
+    return decode_entry(value, place)

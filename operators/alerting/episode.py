@@ -33,7 +33,13 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 def _step(
-    state: AlertState, transition: Transition, cause: str, at_ms: int, evidence: Evidence | None = None, by: str = "", command: str | None = None
+    state: AlertState,
+    transition: Transition,
+    cause: str,
+    at_ms: int,
+    evidence: Evidence | None = None,
+    by: str = "",
+    command: str | None = None,
 ) -> Step:
     """`state` is the state after the event, except for its sequence number."""
     state = replace(state, seq=state.seq + 1)
@@ -115,7 +121,9 @@ def commanded(state: AlertState | None, kind: str, by: str, role: str, command: 
     return "unknown_command"
 
 
-def answered(patient: str, transition: Transition, command: str, by: str, at_ms: int, reason: str = "", alert: str | None = None) -> AlertEvent:
+def answered(
+    patient: str, transition: Transition, command: str, by: str, at_ms: int, reason: str = "", alert: str | None = None
+) -> AlertEvent:
     """The one event of a command that changed no episode: `observed`, or `refused` with its reason."""
     cause = cause_command(command)
     return AlertEvent(

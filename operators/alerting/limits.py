@@ -1,7 +1,7 @@
 """One side of one limit as a pure state machine (`semantics.md` 7).
 
-A side raises after its delay, worsens when its level rises (a ratchet), and clears when values were on the good side of the clear level for the
-hold without break. What happens is told as data (`Happening`); ids, evidence and texts are made elsewhere.
+A side raises after its delay, worsens when its level rises (a ratchet), and clears when values were on the good side of the clear
+level for the hold without break. What happens is told as data (`Happening`); ids, evidence and texts are made elsewhere.
 """
 
 from __future__ import annotations

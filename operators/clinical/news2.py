@@ -102,7 +102,10 @@ def score(
     consciousness: str | None = None,
     temperature_cel: float | None = None,
 ) -> News2:
-    """NEWS2 of one set of observations; None = missing. ValueError for a scale or consciousness that does not exist, or a number that is not finite."""
+    """NEWS2 of one set of observations; None = missing.
+
+    ValueError for a scale or consciousness that does not exist, or a number that is not finite.
+    """
     if spo2_scale not in (1, 2):
         raise ValueError(f"spo2_scale is 1 or 2, not {spo2_scale!r}")
     if consciousness is not None and consciousness not in CONSCIOUSNESS:

@@ -6,6 +6,7 @@ Same entries in, the same events out, for any batching, extra truthful time entr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,10 +19,9 @@ from operators.monitor.facts import apply_fact, fire_lease, is_news
 from operators.monitor.live import Frames
 from operators.monitor.rows import apply_rows, close_instants
 from operators.monitor.state import State
-from schemas.columns import Rows
 from schemas.identity import cause_deadline
 from schemas.records import Append
-from schemas.timeline import Begin, Bye, End, Fact, Hello, Time, decode
+from schemas.timeline import ROWS_HEAD, Begin, Bye, End, Fact, Hello, Time, decode_entry, rows_payload
 
 Deadline = tuple[int, str, str, Callable[[], None]]
 """(time, slot, kind, what to do): the order in which deadlines fire."""
@@ -35,18 +35,18 @@ class ShardMonitor:
         if self.state.shard != shard:
             raise ValueError(f"state of shard {self.state.shard} given to shard {shard}")
         self.frames = Frames() if live else None
+        self._place = f"timeline shard {shard}"
         self._encode = msgspec.json.Encoder().encode
 
     def apply(self, values: Sequence[bytes]) -> list[Append]:
         """Records in order. Rows between two other entries are judged together. Raises BadRecord for what `ingest` cannot have written."""
         out: list[Append] = []
-        rows: list[Rows] = []
+        rows: list[bytes] = []
         for value in values:
-            entry = decode(value, f"timeline shard {self.state.shard}")
-            if isinstance(entry, np.ndarray):
-                if len(entry):
-                    rows.append(entry)
+            if value[:2] == ROWS_HEAD:
+                rows.append(rows_payload(value, self._place))
                 continue
+            entry = decode_entry(value, self._place)
             if isinstance(entry, Fact) and not is_news(self.state, entry):
                 self.state.statement[1] += 1
                 continue
@@ -70,14 +70,14 @@ class ShardMonitor:
         """Every writer that ever said hello has said bye."""
         return bool(self.state.writers) and all(w[2] for w in self.state.writers.values())
 
-    def _flush(self, rows: list[Rows]) -> None:
+    def _flush(self, rows: list[bytes]) -> None:
         if rows:
             apply_rows(self.state, rows)
             rows.clear()
 
     def _emit(self, out: list[Append]) -> None:
-        for event in self.state.events:
-            out.append(Append("alerts", self.state.shard, self._encode(event), (event.alert or event.patient).encode()))
+        shard = self.state.shard
+        out += [Append("alerts", shard, self._encode(e), (e.alert or e.patient).encode()) for e in self.state.events]
         self.state.events.clear()
 
     def _entry(self, entry: Fact | Begin | End | Hello | Time | Bye, out: list[Append]) -> None:
@@ -129,28 +129,28 @@ class ShardMonitor:
             self.frames.make(state, out)
 
     def _due(self, t_ms: int) -> list[Deadline]:
-        """Everything that is due up to `t_ms`. A deadline that another one moved is looked at again in the next round."""
-        state, out = self.state, []
+        """Everything that is due up to `t_ms`. A deadline that an earlier one moved is looked at again in the next round."""
+        state = self.state
+        out: list[Deadline] = []
         slots, devices, people = state.slots, state.devices, state.people
-        for s in np.flatnonzero(slots.due[: slots.n] <= t_ms).tolist():
-            at = int(slots.due[s])
-            out.append((at, f"s{s}", "limit", self._if(slots.due, s, at, lambda s=s, at=at: judge.fire_limits(state, s, at))))
-        for d in np.flatnonzero(devices.due[: devices.n] <= t_ms).tolist():
-            out.append((int(devices.due[d]), f"d{d}", "silent", self._if(devices.due, d, int(devices.due[d]), lambda d=d: judge.fire_silence(state, d))))
-        for d in np.flatnonzero(devices.lease_due[: devices.n] <= t_ms).tolist():
-            at = int(devices.lease_due[d])
-            out.append((at, f"d{d}", "lease", self._if(devices.lease_due, d, at, lambda d=d: fire_lease(state, d))))
-        for p in np.flatnonzero(people.due[: people.n] <= t_ms).tolist():
-            out.append((int(people.due[p]), f"p{p}", "news2_hold", self._if(people.due, p, int(people.due[p]), lambda p=p: judge.fire_score(state, p))))
-        for alert in [a for a in state.alerts.values() if a.status == "cleared" and episode.latch_due_ms(a) <= t_ms]:
-            at = episode.latch_due_ms(alert)
-            out.append((at, alert.alert, "latch", lambda a=alert.alert, at=at: self._unlatch(a, at)))
+        dense: tuple[tuple[str, str, Any, int, Callable[[State, int, int], None]], ...] = (
+            ("s", "limit", slots.due, slots.n, judge.fire_limits),
+            ("d", "silent", devices.due, devices.n, lambda s, d, _at: judge.fire_silence(s, d)),
+            ("d", "lease", devices.lease_due, devices.n, lambda s, d, _at: fire_lease(s, d)),
+            ("p", "news2_hold", people.due, people.n, lambda s, p, _at: judge.fire_score(s, p)),
+        )
+        for letter, kind, column, n, fire in dense:
+            for i in np.flatnonzero(column[:n] <= t_ms).tolist():
+                at_ms = int(column[i])
+                out.append((at_ms, f"{letter}{i}", kind, partial(self._if_still, column, i, at_ms, fire)))
+        latched = [(a.alert, episode.latch_due_ms(a)) for a in state.alerts.values() if a.status == "cleared"]
+        out += [(at_ms, alert, "latch", partial(self._unlatch, alert, at_ms)) for alert, at_ms in latched if at_ms <= t_ms]
         return out
 
-    @staticmethod
-    def _if(column: Any, index: int, at_ms: int, fire: Callable[[], None]) -> Callable[[], None]:
-        """Fires only when the deadline still stands: an earlier one may have taken it away."""
-        return lambda: fire() if int(column[index]) == at_ms else None
+    def _if_still(self, column: Any, index: int, at_ms: int, fire: Callable[[State, int, int], None]) -> None:
+        """Fires only when the deadline still stands."""
+        if int(column[index]) == at_ms:
+            fire(self.state, index, at_ms)
 
     def _unlatch(self, alert: str, at_ms: int) -> None:
         state = self.state.alerts.get(alert)

@@ -275,7 +275,11 @@ def _command(state: State, fact: Fact, at_ms: int) -> None:
     if not reason:
         alert = state.alerts.get(command.alert or "")
         known = alert if alert is not None and alert.patient == command.patient else None
-        done = episode.commanded(known, command.kind, command.by, command.role, command.id, at_ms) if command.kind in KNOWN else "unknown_command"
+        done = (
+            episode.commanded(known, command.kind, command.by, command.role, command.id, at_ms)
+            if command.kind in KNOWN
+            else "unknown_command"
+        )
         if not isinstance(done, str):
             judge.record(state, done)
             return

@@ -14,7 +14,8 @@ from operators.monitor.people import Judged
 from operators.monitor.state import ScoreEpisode, State
 from schemas.codes import BY_NUMBER, absent_reason
 from schemas.events import Evidence, Priority
-from schemas.facts import Limit, Side as SideName
+from schemas.facts import Limit
+from schemas.facts import Side as SideName
 from schemas.identity import cause_deadline, cause_instant, key64
 
 SIDES: tuple[SideName, SideName] = ("low", "high")
@@ -87,7 +88,17 @@ def limit_happened(state: State, slot: int, name: SideName, side: Side, happenin
         code, device = BY_NUMBER[int(state.slots.code[slot])].loinc, state.device_name(int(state.slots.device[slot]))
         patient = state.patient_name(int(state.slots.patient[slot]))
         opening = Opening(
-            patient, "limit", "limit", LIMITS_VERSION, f"{code}:{name}:{device}", side.onset, side.onset_ms, PRIORITY[level], code, device, name
+            patient,
+            "limit",
+            "limit",
+            LIMITS_VERSION,
+            f"{code}:{name}:{device}",
+            side.onset,
+            side.onset_ms,
+            PRIORITY[level],
+            code,
+            device,
+            name,
         )
         side.alert = record(state, episode.raised(opening, cause, at_ms, value, evidence))
     elif what == "worsen":
@@ -114,7 +125,12 @@ def settle(state: State, slot: int) -> None:
 
 def fire_limits(state: State, slot: int, until_ms: int) -> None:
     """Deadlines of a slot up to `until_ms`: low side before high at the same time."""
-    pending = [(h.at_ms, i, name, side, h) for i, name in enumerate(SIDES) if (side := state.sides.get((slot, name))) for h in limits.fire(side, until_ms)]
+    pending = [
+        (h.at_ms, i, name, side, h)
+        for i, name in enumerate(SIDES)
+        if (side := state.sides.get((slot, name)))
+        for h in limits.fire(side, until_ms)
+    ]
     for _at, _i, name, side, happening in sorted(pending, key=lambda x: x[:2]):
         limit_happened(state, slot, name, side, happening, "")
     settle(state, slot)
@@ -210,8 +226,14 @@ def score_evidence(state: State, judged: Judged, row: int, at_ms: int) -> Eviden
             inputs.append({**describe(state, slot, at_ms), "scored": rounded, "part": part, "points": parts[part]})
     lower, complete = int(judged.lower[row]), bool(judged.complete[row])
     missing = [k for k, v in parts.items() if v is None]
-    shown = {"total": lower if complete else None, "lower_bound": lower, "complete": complete, "parts": parts, "missing": missing}
-    limit = {"medium": NEWS2_MEDIUM, "high": NEWS2_HIGH, "single": NEWS2_SINGLE, "hold_s": NEWS2_CLEAR_HOLD_MS // 1000}
+    shown: dict[str, object] = {
+        "total": lower if complete else None,
+        "lower_bound": lower,
+        "complete": complete,
+        "parts": parts,
+        "missing": missing,
+    }
+    limit: dict[str, object] = {"medium": NEWS2_MEDIUM, "high": NEWS2_HIGH, "single": NEWS2_SINGLE, "hold_s": NEWS2_CLEAR_HOLD_MS // 1000}
     quiet = f"below {NEWS2_MEDIUM} with no single {NEWS2_SINGLE}"
     return Evidence(inputs=inputs, score=shown, limit=limit, limit_source="NEWS2, RCP 2017", quiet_if=quiet)
 
@@ -246,5 +268,5 @@ def fire_score(state: State, person: int) -> None:
     state.people.watched[person] = False
     alert = state.scores.pop(person).alert
     known = state.people.points[person].tolist()
-    shown = {"lower_bound": sum(x for x in known if x > 0), "complete": all(x >= 0 for x in known)}
+    shown: dict[str, object] = {"lower_bound": sum(x for x in known if x > 0), "complete": all(x >= 0 for x in known)}
     record(state, episode.cleared(state.alerts[alert], cause_deadline("news2_hold", at_ms), at_ms, Evidence(score=shown)))

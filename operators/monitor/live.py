@@ -1,24 +1,26 @@
 """Frames for screens: `live` once a second what changed, a key-frame in parts each 10 s, `trends` once a minute (`semantics.md` 9).
 
-The JSON of `schemas.events.LiveFrame` and `TrendFrame`, put together from pieces: what never changes of a slot is encoded once. A delta holds the
-fields that changed of a patient; a field that is present is whole. Everything comes from shard time: same timeline, same frames a time entry.
+The JSON of `schemas.events.LiveFrame` and `TrendFrame`, put together from pieces: what never changes of a slot is encoded once. A delta
+holds the fields that changed of a patient; a field that is present is whole. Everything comes from shard time.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from operators.clinical.tables import PARTS
 from operators.monitor.columns import LONG_AGO
-from operators.monitor.devices import NOBODY
+from operators.monitor.judge import SIDES
 from operators.monitor.people import WHY_NONE
 from operators.monitor.state import State
 from schemas.codes import BY_NUMBER, absent_reason
-from schemas.events import Score, TrendFrame
-from schemas.facts import PatientFact
+from schemas.events import TrendFrame
+from schemas.facts import DeviceFact, PatientFact
 from schemas.records import Append
 from schemas.topics import MAX_RECORD_BYTES
 
@@ -32,7 +34,10 @@ class Frames:
     """Makes the frames of a shard when its time moves; keeps only what can be made again."""
 
     def __init__(self) -> None:
-        self._slot_head: dict[int, tuple[int, str, bytes]] = {}
+        self._slot_head: dict[int, tuple[DeviceFact | None, bytes]] = {}
+        self._names: dict[int, bytes] = {}
+        self._label: list[tuple[bytes, bool]] = []
+        self._slots_seen = 0
 
     def make(self, state: State, out: list[Append]) -> None:
         """Appends the frames that are due at the shard's time."""
@@ -49,7 +54,7 @@ class Frames:
             self._write(state, True, [self._whole(state, p, True) for p in everyone + gone], out)
         else:
             self._write(state, False, self._changed(state), out)
-        state.people.dirty[: state.people.n] = False
+        state.people.dirty[: state.people.n] = state.people.rescored[: state.people.n] = False
         state.slots.dirty[: state.slots.n] = False
         minute = state.time_ms // MINUTE_MS
         if minute != state.minute_ms:
@@ -80,15 +85,67 @@ class Frames:
             out.append(Append("live", state.shard, value, name))
 
     def _changed(self, state: State) -> list[bytes]:
+        """Whole patients where more than values changed; else the vitals that changed."""
         people, slots = state.people, state.slots
         out = [self._whole(state, p, False) for p in np.flatnonzero(people.dirty[: people.n]).tolist()]
         dirty = np.flatnonzero(slots.dirty[: slots.n] & ~people.dirty[slots.patient[: slots.n]] & (slots.code[: slots.n] != 0))
-        codes: dict[int, set[int]] = {}
-        for p, code in zip(slots.patient[dirty].tolist(), slots.code[dirty].tolist(), strict=True):
-            codes.setdefault(p, set()).add(code)
-        for p, changed in codes.items():
-            out.append(b'{"patient":%s,"vitals":%s}' % (_encode(state.patient_name(p)), self._vitals(state, p, changed)))
+        texts = self._texts(state, dirty)
+        by_patient: dict[int, list[bytes]] = {}
+        shared: set[tuple[int, int]] = set()
+        for s, p, text in zip(dirty.tolist(), slots.patient[dirty].tolist(), texts, strict=True):
+            loinc, only = self._labels(state, s)
+            if only:
+                by_patient.setdefault(p, []).append(b'"%b":[%b]' % (loinc, text))
+            else:
+                shared.add((p, int(slots.code[s])))
+        for p, code in sorted(shared):
+            by_patient.setdefault(p, []).append(self._vitals(state, p, {code})[1:-1])
+        rescored = set(np.flatnonzero(people.rescored[: people.n] & ~people.dirty[: people.n]).tolist())
+        for p in by_patient.keys() | rescored:
+            vitals = b',"vitals":{%b}' % b",".join(by_patient[p]) if p in by_patient else b""
+            score = b',"score":' + _score(state, p) if p in rescored else b""
+            out.append(b'{"patient":%b%b%b}' % (self._name(state, p), vitals, score))
         return out
+
+    def _name(self, state: State, person: int) -> bytes:
+        if (text := self._names.get(person)) is None:
+            text = self._names[person] = _encode(state.patient_name(person))
+        return text
+
+    def _labels(self, state: State, s: int) -> tuple[bytes, bool]:
+        """(LOINC, is it the only slot of this vital of its patient?)."""
+        if self._slots_seen != state.slots.n:
+            self._slots_seen = state.slots.n
+            many = Counter(zip(state.slots.patient[: state.slots.n].tolist(), state.slots.code[: state.slots.n].tolist(), strict=True))
+            codes = zip(state.slots.patient[: state.slots.n].tolist(), state.slots.code[: state.slots.n].tolist(), strict=True)
+            self._label = [(BY_NUMBER[c].loinc.encode() if c else b"", many[p, c] == 1) for p, c in codes]
+        return self._label[s]
+
+    def _texts(self, state: State, s: NDArray[np.intp]) -> list[bytes]:
+        """The JSON of `schemas.events.Vital` of each slot; `s` holds slots with a code."""
+        slots = state.slots
+        columns = (slots.device[s], slots.t[s], slots.received[s], slots.value[s], slots.flags[s])
+        out = []
+        for i, device, t, received, value, flags in zip(s.tolist(), *(c.tolist() for c in columns), strict=True):
+            head = self._slot_head.get(i)
+            if head is None or head[0] is not state.device_facts.get(device):
+                head = self._slot_head[i] = (state.device_facts.get(device), self._head(state, i, device))
+            if not math.isnan(value):
+                text = b'%b"t_ms":%d,"received_ms":%d,"value":%b' % (head[1], t, received, repr(value).encode())
+            else:
+                text = b'%b"t_ms":%d,"received_ms":%d,"absent":"%b"' % (head[1], t, received, (absent_reason(flags) or "unknown").encode())
+                if slots.last_t[i] != LONG_AGO:
+                    text += b',"last_value":%b,"last_t_ms":%d' % (repr(float(slots.last_value[i])).encode(), slots.last_t[i])
+            out.append(text + (b',"flags":%d}' % flags if flags else b"}"))
+        return out
+
+    @staticmethod
+    def _head(state: State, s: int, device: int) -> bytes:
+        """What changes only with the fact of the device."""
+        interval, fact = int(state.devices.interval[device]), state.device_facts.get(device)
+        own = fact.intervals_ms.get(BY_NUMBER[int(state.slots.code[s])].loinc, interval) if fact else interval
+        name, class_ = _encode(state.device_name(device)), _encode(state.device_class(device))
+        return b'{"device":%b,"device_class":%b,"interval_ms":%d,' % (name, class_, own)
 
     def _whole(self, state: State, person: int, key: bool) -> bytes:
         fact = state.patients.get(person)
@@ -97,7 +154,7 @@ class Frames:
             b'"admitted":' + (b"true" if state.people.admitted[person] else b"false"),
             _context(fact),
             b'"vitals":' + self._vitals(state, person, None),
-            b'"score":' + _encode(_score(state, person)),
+            b'"score":' + _score(state, person),
             b'"devices":' + self._devices(state, person),
         ]
         if key:
@@ -119,35 +176,13 @@ class Frames:
                 ranked.append((not slots.continuous[s], -int(slots.t[s]), s))
         texts = []
         for code, ranked in by_code.items():
-            inner = b",".join(self._vital(state, s) for _c, _t, s in sorted(ranked))
-            texts.append(b'"%s":[%s]' % (BY_NUMBER[code].loinc.encode(), inner))
+            inner = b",".join(self._texts(state, np.array([s for _c, _t, s in sorted(ranked)], np.intp)))
+            texts.append(b'"%b":[%b]' % (BY_NUMBER[code].loinc.encode(), inner))
         return b"{" + b",".join(texts) + b"}"
-
-    def _vital(self, state: State, s: int) -> bytes:
-        slots = state.slots
-        device = int(slots.device[s])
-        interval, class_ = int(state.devices.interval[device]), state.device_class(device)
-        head = self._slot_head.get(s)
-        if head is None or head[:2] != (interval, class_):
-            fact = state.device_facts.get(device)
-            own = fact.intervals_ms.get(BY_NUMBER[int(slots.code[s])].loinc, interval) if fact else interval
-            text = b'{"device":%s,"device_class":%s,"interval_ms":%d,' % (_encode(state.device_name(device)), _encode(class_), own)
-            head = self._slot_head[s] = (interval, class_, text)
-        value, flags = float(slots.value[s]), int(slots.flags[s])
-        out = head[2] + b'"t_ms":%d,"received_ms":%d' % (slots.t[s], slots.received[s])
-        if not math.isnan(value):
-            out += b',"value":%s' % repr(value).encode()
-        else:
-            out += b',"absent":%s' % _encode(absent_reason(flags) or "unknown")
-            if slots.last_t[s] != LONG_AGO:
-                out += b',"last_value":%s,"last_t_ms":%d' % (repr(float(slots.last_value[s])).encode(), slots.last_t[s])
-        if flags:
-            out += b',"flags":%d' % flags
-        return out + b"}"
 
     def _devices(self, state: State, person: int) -> bytes:
         table, out = state.devices, []
-        for d in np.flatnonzero(table.patient[: table.n] == person).tolist() if person != NOBODY else []:
+        for d in np.flatnonzero(table.patient[: table.n] == person).tolist():
             text = b'{"device":%s,"device_class":%s,"interval_ms":%d,"bound_ms":%d' % (
                 _encode(state.device_name(d)),
                 _encode(state.device_class(d)),
@@ -162,7 +197,7 @@ class Frames:
         return b"[" + b",".join(out) + b"]"
 
     def _trends(self, state: State, minute_ms: int, out: list[Append]) -> None:
-        """Median of the minute before `minute_ms` of each vital that changed in it; of several slots of a vital the streaming, then newest one."""
+        """Median of the minute before `minute_ms` of each vital that changed in it; of its slots the streaming, then newest one."""
         slots = state.slots
         n = slots.n
         recent = np.flatnonzero((slots.received[:n] > minute_ms - MINUTE_MS) & (slots.code[:n] != 0) & ~np.isnan(slots.last_value[:n]))
@@ -204,16 +239,21 @@ def _context(fact: PatientFact | None) -> bytes:
     return _encode(shown)[1:-1]
 
 
-def _score(state: State, person: int) -> Score:
+_PART_KEYS = [f'"{part}":'.encode() for part in PARTS]
+
+
+def _score(state: State, person: int) -> bytes:
+    """The JSON of `schemas.events.Score`."""
     people = state.people
     if why := int(people.none[person]):
-        return Score(none=WHY_NONE[why])
-    points = [None if x < 0 else x for x in people.points[person].tolist()]
-    parts: dict[str, int | None] = dict(zip(PARTS, points, strict=True))
-    lower = sum(x for x in points if x is not None)
-    missing = [k for k, v in parts.items() if v is None]
-    at_ms = int(people.judged_at[person])
-    return Score(0 if at_ms == LONG_AGO else at_ms, None if missing else lower, lower, parts, missing)
+        return b'{"none":"%b"}' % WHY_NONE[why].encode()
+    points: list[int] = people.points[person].tolist()
+    parts = b",".join([key + (b"%d" % x if x >= 0 else b"null") for key, x in zip(_PART_KEYS, points, strict=True)])
+    lower = sum([x for x in points if x > 0])
+    missing = b",".join([b'"%b"' % part.encode() for part, x in zip(PARTS, points, strict=True) if x < 0])
+    at_ms = max(int(people.judged_at[person]), 0)
+    total = b"null" if missing else b"%d" % lower
+    return b'{"at_ms":%d,"total":%b,"lower_bound":%d,"parts":{%b},"missing":[%b]}' % (at_ms, total, lower, parts, missing)
 
 
 def _bands(state: State, person: int) -> dict[str, list[float | None]]:
@@ -222,8 +262,8 @@ def _bands(state: State, person: int) -> dict[str, list[float | None]]:
     for code in sorted({int(state.slots.code[s]) for s in state.slots_of_person[person]} - {0}):
         loinc = BY_NUMBER[code].loinc
         pair: list[float | None] = []
-        for side in ("low", "high"):
-            found = state.limit(person, loinc, side)  # type: ignore[arg-type]
+        for side in SIDES:
+            found = state.limit(person, loinc, side)
             pair.append(found[0].medium.limit if found and found[0].medium else None)
         if pair != [None, None]:
             out[loinc] = pair

@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 
 
 class People(Table):
-    """`pending`: `received` of the instant that is not judged yet; `due`: deadline of the NEWS2 hold; `watched`: an episode or hold exists."""
+    """`pending`: `received` of the instant not judged yet; `due`: deadline of the NEWS2 hold; `watched`: an episode exists."""
 
     SPEC = {
         "key": ("u8", 0, ()),
@@ -53,6 +53,7 @@ class People(Table):
         "due": ("i8", NEVER, ()),
         "watched": ("?", False, ()),
         "dirty": ("?", False, ()),
+        "rescored": ("?", False, ()),
         "judged_at": ("i8", LONG_AGO, ()),
         "points": ("i1", MISSING, (len(PARTS),)),
         "choices": ("i4", NO_SLOT, (len(PARTS), START_CHOICES)),
@@ -65,6 +66,7 @@ class People(Table):
     due: NDArray[np.int64]
     watched: NDArray[np.bool_]
     dirty: NDArray[np.bool_]
+    rescored: NDArray[np.bool_]
     judged_at: NDArray[np.int64]
     points: NDArray[np.int8]
     choices: NDArray[np.int32]

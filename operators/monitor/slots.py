@@ -29,7 +29,13 @@ SPO2_PART = PARTS.index("spo2")
 OXYGEN_PART = PARTS.index("oxygen")
 MISSING = -1
 START_DEPTH = 16
-_LADDER_OF_PART = {"respiration_rate": "respiration_rate", "spo2": "spo2_scale_1", "systolic": "systolic", "pulse": "pulse", "temperature": "temperature"}
+_LADDER_OF_PART = {
+    "respiration_rate": "respiration_rate",
+    "spo2": "spo2_scale_1",
+    "systolic": "systolic",
+    "pulse": "pulse",
+    "temperature": "temperature",
+}
 
 
 def _ladder_arrays() -> dict[str, tuple[F8, NDArray[np.int8]]]:
@@ -126,7 +132,7 @@ class Slots(Table):
         self.dirty[s] = True
 
     def take(self, s: NDArray[np.intp], t: I8, received: I8, value: F8, flags: NDArray[np.uint32], in_median: NDArray[np.bool_]) -> None:
-        """Newer rows of distinct slots: moves the newest value, the ring and the points. A row without value has NaN and leaves the ring alone."""
+        """Newer rows of distinct slots: moves the newest value, the ring and the points. Without value = NaN: not in the ring."""
         self.t[s], self.received[s], self.value[s], self.flags[s] = t, received, value, flags
         self.dirty[s] = True
         known = ~np.isnan(value)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from operators.alerting.limits import Side
+from operators.clinical.tables import CONTINUOUS_CLASSES, DEFAULT_LIMITS
 from operators.monitor.columns import LONG_AGO
 from operators.monitor.devices import Devices
 from operators.monitor.people import People
 from operators.monitor.slots import Slots
-from operators.clinical.tables import CONTINUOUS_CLASSES, DEFAULT_LIMITS
 from schemas.events import AlertEvent, AlertState
-from schemas.facts import DeviceFact, Limit, PatientFact, RuleFact, Side as SideName
+from schemas.facts import DeviceFact, Limit, PatientFact, RuleFact
+from schemas.facts import Side as SideName
 from schemas.identity import key64
 
 FORMAT = 1
@@ -184,7 +185,9 @@ class State:
     def load(cls, dumped: Mapping[str, Any]) -> State:
         """Takes what `dump` gave; ValueError for another format."""
         if dumped["format"] != FORMAT:
-            raise ValueError(f"state of monitor has format {dumped['format']}, this version reads {FORMAT}: start it on a fresh recovery folder")
+            raise ValueError(
+                f"state of monitor has format {dumped['format']}, this version reads {FORMAT}: start it on a fresh recovery folder"
+            )
         state = cls(dumped["shard"])
         state.time_ms, state.second_ms, state.minute_ms, state.key_ms = dumped["time"]
         state.writers = {k: list(v) for k, v in dumped["writers"].items()}
