@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from sinks.log.api import TP, CorruptRecord, Headers, LogError, OffsetGone, Record
 from sinks.log.rows import Row, first_damaged, row_id, unpack_headers
@@ -153,13 +154,25 @@ class SqliteReader:
         self._topics = []
 
     def _with_news(self) -> list[tuple[_Incoming, int]]:
-        """The partitions of all files that changed since they were last read to their end."""
+        """The partitions that have more than was read, of all files that changed since they were last read to their end."""
         wanted = []
         for incoming in self._topics:
-            (version,) = incoming.file.conn.execute("PRAGMA data_version").fetchone()
-            if version != incoming.seen:
-                incoming.seen = version
-                wanted += [(incoming, partition) for partition in incoming.partitions]
+            file = incoming.file
+            try:
+                (version,) = file.conn.execute("PRAGMA data_version").fetchone()
+                if version == incoming.seen:
+                    continue
+                bounds = file.bounds()
+            except sqlite3.Error as error:
+                if is_busy(error):
+                    continue
+                raise explain(error, file.path) from error
+            incoming.seen = version
+            for partition in incoming.partitions:
+                tp = TP(file.topic.name, partition)
+                check_position(tp, self.positions[tp], bounds[partition])
+                if self.positions[tp] < bounds[partition].next:
+                    wanted.append((incoming, partition))
         return wanted
 
     def _take(self, incoming: _Incoming, partition: int, quota: int, room: int) -> tuple[list[Row], int]:
@@ -169,35 +182,19 @@ class SqliteReader:
         position = self.positions[tp]
         try:
             rows, taken = fetch(file, partition, position, quota, room)
+            check_rows(file, partition, rows)
+            last = rows[-1][0] - row_id(partition, 0) if rows else position - 1
+            if file.topic.cleanup == "delete" and (not rows or last - position + 1 != len(rows)):
+                explain_hole(file, tp, position)
         except sqlite3.Error as error:
             incoming.seen = None
             if is_busy(error):
                 return [], 0
             raise explain(error, file.path) from error
-        check_rows(file, partition, rows)
-        first = rows[0][0] - row_id(partition, 0) if rows else position
-        last = rows[-1][0] - row_id(partition, 0) if rows else position - 1
-        if not rows or last - position + 1 != len(rows):
-            self._explain_hole(incoming, partition, position, first)
         if len(rows) == quota or taken >= room:
             incoming.seen = None  # maybe more at hand: read on at the next poll
         self.positions[tp] = last + 1
         return rows, taken
-
-    def _explain_hole(self, incoming: _Incoming, partition: int, position: int, first: int) -> None:
-        """Nothing at the position, or a hole behind it: at the end this is usual, in a compacted topic too. Otherwise it is a loss, and said."""
-        file = incoming.file
-        try:
-            bounds = file.bounds()[partition]
-        except sqlite3.Error as error:
-            if is_busy(error):
-                incoming.seen = None
-                return
-            raise explain(error, file.path) from error
-        check_position(TP(file.topic.name, partition), position, bounds)
-        if file.topic.cleanup == "compact":
-            return
-        raise_if_missing(file, partition, position)
 
     def _check_positions(self, incoming: _Incoming) -> None:
         bounds = incoming.file.bounds()
@@ -239,19 +236,8 @@ def check_position(tp: TP, position: int, bounds: Bounds) -> None:
         raise OffsetGone(msg)
 
 
-def raise_if_missing(file: TopicFile, partition: int, position: int) -> None:
-    """In one snapshot: offsets from the position on must be dense up to the end. Raises CorruptRecord where a row is missing."""
-    conn = file.conn
-    conn.execute("BEGIN")
-    try:
-        bounds = file.bounds()[partition]
-        low = max(position, bounds.start)
-        span = (row_id(partition, low), row_id(partition, bounds.next))
-        (count,) = conn.execute("SELECT count(*) FROM record WHERE id >= ? AND id < ?", span).fetchone()
-    except sqlite3.Error as error:
-        raise explain(error, file.path) from error
-    finally:
-        conn.execute("COMMIT")
-    if count != bounds.next - low:
-        msg = f"{file.path}: {file.topic.name}/{partition} misses records from {low} on ({count} of {bounds.next - low}); restore this file from a backup"
-        raise CorruptRecord(msg)
+def explain_hole(file: TopicFile, tp: TP, position: int) -> NoReturn:
+    """Rows are missing though offsets are dense: trimmed since the bounds were read (OffsetGone), or lost (CorruptRecord)."""
+    check_position(tp, position, file.bounds()[tp.partition])
+    msg = f"{file.path}: records of {tp.topic}/{tp.partition} from offset {position} on are missing; restore this file from a backup"
+    raise CorruptRecord(msg)

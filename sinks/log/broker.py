@@ -1,0 +1,331 @@
+"""A real Apache Kafka on this machine, without a container: one KRaft node on loopback, for development, demonstrations and tests.
+
+`python -m sinks.log.broker [--dir DIR] [--port N]` runs it in the foreground. Its folder is temporary unless one is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from sinks.log.broker_install import BrokerFailed, available, default_lib, install
+
+__all__ = ["BrokerFailed", "LocalKafka", "available", "main"]
+
+CLUSTER_ID_BYTES = 16
+READY_S = 60.0
+STOP_S = 20.0
+HEAP_MB = 256
+ATTEMPTS = 3
+PR_SET_PDEATHSIG = 1
+
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+num.partitions=1
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+auto.create.topics.enable=false
+log.message.timestamp.type=LogAppendTime
+log.index.size.max.bytes=1048576
+message.max.bytes=4194304
+replica.fetch.max.bytes=4194304
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=1500
+broker.heartbeat.interval.ms=300
+log.retention.check.interval.ms=10000
+num.network.threads=2
+num.io.threads=2
+num.recovery.threads.per.data.dir=1
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+
+class LocalKafka:
+    """`with LocalKafka() as kafka: open_log(kafka.url)`. The broker dies with the thread that started it, even when its process is killed."""
+
+    def __init__(self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, lib: Path | None = None) -> None:
+        """`folder` None = temporary, removed by `close`; `port` 0 = a free one."""
+        self.temporary = folder is None
+        self.folder = Path(tempfile.mkdtemp(prefix="nadi-kafka-")) if folder is None else folder.absolute()
+        self.lib = (lib or default_lib()).absolute()
+        self.heap_mb = heap_mb
+        self.port = port
+        self._port_wanted = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"kafka://{self.bootstrap}"
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "broker.log"
+
+    def start(self) -> Self:
+        """Installs, formats, starts, and waits until the broker answers. Started again it keeps its folder and ports. Raises BrokerFailed."""
+        if self._process is not None:
+            return self
+        if shutil.which("java") is None:
+            msg = str(available(self.lib))
+            raise BrokerFailed(msg)
+        install(self.lib)
+        for attempt in range(1, ATTEMPTS + 1):
+            self._configure()
+            self._format()
+            self._process = self._java("-Xms64m", f"-Xmx{self.heap_mb}m", "kafka.Kafka", str(self._properties))
+            try:
+                self._wait_ready()
+            except BrokerFailed:
+                self.kill()
+                port_taken = "already in use" in self._tail(200)
+                if self._port_wanted or not port_taken or attempt == ATTEMPTS:
+                    raise
+                self.port = 0  # another process took the free port first: choose again
+                self._properties.unlink()
+            except BaseException:
+                self.kill()
+                raise
+            else:
+                return self
+        return self
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Orderly; after `timeout_s` with force."""
+        self._end(signal.SIGTERM, timeout_s)
+
+    def kill(self) -> None:
+        """As `kill -9`."""
+        self._end(signal.SIGKILL, STOP_S)
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """The exit code of the broker, None if it still runs after `timeout_s`."""
+        if self._process is None:
+            return None
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self) -> None:
+        """Stops the broker and removes its folder if that was temporary."""
+        if self.temporary:
+            self.kill()  # nothing of it is kept: no need for an orderly end
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _configure(self) -> None:
+        """Writes the properties once: a folder keeps its controller's port, which is part of what it was formatted with."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            controller = setting(self._properties, "controller.quorum.bootstrap.servers", "127.0.0.1:0")
+            listeners = setting(self._properties, "advertised.listeners", "PLAINTEXT://127.0.0.1:0")
+            self.port = self.port or int(listeners.rsplit(":", 1)[1]) or free_port()
+            controller_port = int(controller.rsplit(":", 1)[1]) or free_port()
+            self._properties.write_text(PROPERTIES.format(port=self.port, controller_port=controller_port, folder=self.folder).lstrip())
+        except OSError as error:
+            msg = f"the broker's folder {self.folder} cannot be used: {error.strerror}"
+            raise BrokerFailed(msg) from error
+
+    def _format(self) -> None:
+        if (self.folder / "data" / "meta.properties").exists():
+            return
+        cluster = base64_uuid()
+        arguments = ["format", "--cluster-id", cluster, "--config", str(self._properties), "--standalone"]
+        process = self._java("-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *arguments)
+        if process.wait(READY_S) != 0:
+            msg = f"the broker's folder {self.folder} could not be formatted:\n{self._tail(8)}"
+            raise BrokerFailed(msg)
+
+    def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """In a session of its own: Ctrl-C in the terminal reaches only the parent, which decides."""
+        command = ["java", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        command += ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS"]
+        options = [argument for argument in arguments if argument.startswith("-X")]
+        main = [argument for argument in arguments if not argument.startswith("-X")]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [*command, *options, "-cp", f"{self.lib}/*", *main],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one prctl call, no lock is taken in the child
+            )
+
+    def _wait_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + READY_S
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100, "reconnect.backoff.ms": 20})
+        mine = setting(self.folder / "data" / "meta.properties", "cluster.id", "")
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                answer = admin.describe_cluster(request_timeout=1.0).result(2.0)
+            except (KafkaException, TimeoutError):
+                continue
+            if answer.cluster_id == mine:
+                return
+            msg = f"another Kafka (cluster {answer.cluster_id}) answers at {self.bootstrap}; choose another port"
+            raise BrokerFailed(msg)
+        state = "did not answer" if self._process.poll() is None else f"ended with {self._process.poll()}"
+        msg = f"the broker {state}; the last lines of {self.log_file}:\n{self._tail(8)}"
+        raise BrokerFailed(msg)
+
+    def _tail(self, lines: int) -> str:
+        try:
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals, timeout_s: float) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)  # a paused one could not answer
+        process.send_signal(number)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """What the child does before Java starts: asks the kernel to be killed when its parent ends, however that ends (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before the kernel was asked
+            os._exit(1)
+
+    return ask
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def base64_uuid() -> str:
+    """22 characters of URL-safe base64, as Kafka writes ids; never one that begins with a dash, which its tools take for an option."""
+    import base64
+
+    return "N" + base64.urlsafe_b64encode(os.urandom(CLUSTER_ID_BYTES)).decode().rstrip("=")[1:]
+
+
+def setting(path: Path, name: str, default: str) -> str:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return default
+    return next((line.partition("=")[2].strip() for line in lines if line.startswith(f"{name}=")), default)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a broker until Ctrl-C or SIGTERM. Prints its URL on one line."""
+    parser = argparse.ArgumentParser(prog="python -m sinks.log.broker", description="A real Apache Kafka on this machine, on loopback only.")
+    parser.add_argument("--dir", type=Path, help="keep the data in DIR (default: a temporary folder, removed at the end)")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--heap-mb", type=int, default=HEAP_MB, help=f"memory of the broker's heap (default {HEAP_MB})")
+    options = parser.parse_args(arguments)
+    asked_to_stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked_to_stop.set()
+
+    reason = available()
+    if reason is not None:
+        print(f"Kafka cannot be started here: {reason}", file=sys.stderr)
+        return 1
+    kafka = LocalKafka(options.dir, options.port, options.heap_mb)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask)
+    try:
+        kafka.start()
+        with contextlib.suppress(BrokenPipeError):
+            print(kafka.url, flush=True)
+        while not asked_to_stop.wait(0.2):
+            if kafka.wait(0.0) is not None:
+                print(f"the broker ended by itself; see {kafka.log_file}", file=sys.stderr)
+                return 1
+    except BrokerFailed as error:
+        print(f"Kafka did not start: {error}", file=sys.stderr)
+        return 1
+    finally:
+        kafka.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
