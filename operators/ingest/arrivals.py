@@ -1,0 +1,176 @@
+"""A poll as `ingest` applies it: in which order, received when, and which headers are believed (`semantics.md` 1 and 2).
+
+What it needs of the log is written down here as protocols, since the pure packages import no log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.topics import ARRIVAL, INPUTS, MARK, REPLAYED_FROM
+
+Headers = tuple[tuple[str, bytes], ...]
+Clock = Literal["live", "stream"]
+READINGS = "device-readings"
+
+
+class RecordLike(Protocol):
+    """One record of the log."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def append_ms(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+class BatchLike(Protocol):
+    """A poll in columns, lists of one length."""
+
+    def __len__(self) -> int: ...
+    @property
+    def topics(self) -> list[str]: ...
+    @property
+    def partitions(self) -> list[int]: ...
+    @property
+    def offsets(self) -> list[int]: ...
+    @property
+    def append_ms(self) -> list[int]: ...
+    @property
+    def keys(self) -> list[bytes | None]: ...
+    @property
+    def values(self) -> list[bytes | None]: ...
+    @property
+    def headers(self) -> list[Headers]: ...
+
+
+class Part:
+    """Some records of a batch, or records from elsewhere, as a batch."""
+
+    def __init__(self, records: Sequence[RecordLike]) -> None:
+        self._records = records
+        self.topics = [r.topic for r in records]
+        self.partitions = [r.partition for r in records]
+        self.offsets = [r.offset for r in records]
+        self.append_ms = [r.append_ms for r in records]
+        self.keys = [r.key for r in records]
+        self.values = [r.value for r in records]
+        self.headers = [r.headers for r in records]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+class Item(NamedTuple):
+    """One record as it is applied."""
+
+    topic: str
+    partition: int
+    offset: int
+    append_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def position(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Stamp(NamedTuple):
+    """What the headers of a record say, once believed."""
+
+    received: int
+    mark: bool
+    refused: str
+    """Why the headers are not believed, empty if they are."""
+
+
+class Replay(NamedTuple):
+    """Header `replayed-from`: the record was a dead letter before."""
+
+    arrival: int
+
+
+def stamp(headers: Headers, append_ms: int, clock: Clock) -> Stamp:
+    """When a record counts as received. A recorded arrival counts in a stream only; live it is forged."""
+    found = dict(headers)
+    if clock == "live":
+        forged = ARRIVAL in found or MARK in found
+        return Stamp(append_ms, False, "arrival or mark in a live log" if forged else "")
+    arrival = decimal(found.get(ARRIVAL))
+    if arrival is None:
+        return Stamp(append_ms, False, "no arrival in a stream")
+    return Stamp(arrival, MARK in found, "")
+
+
+def decimal(text: bytes | None) -> int | None:
+    """A count of ms written in ASCII digits, None if it is anything else."""
+    return int(text) if text is not None and text.isdigit() and len(text) <= 13 else None
+
+
+def replay_of(headers: Headers) -> Replay | str | None:
+    """The header `replayed-from` (`topic/partition/offset/arrival`), None without one, a sentence if it cannot be read."""
+    text = dict(headers).get(REPLAYED_FROM)
+    if text is None:
+        return None
+    parts = text.rsplit(b"/", 3)
+    arrival = decimal(parts[-1])
+    if len(parts) != 4 or arrival is None or decimal(parts[1]) is None or decimal(parts[2]) is None:
+        return "replayed-from is topic/partition/offset/arrival"
+    return Replay(arrival)
+
+
+def item(batch: BatchLike, i: int) -> Item:
+    """Record `i` of a batch."""
+    return Item(
+        batch.topics[i], batch.partitions[i], batch.offsets[i], batch.append_ms[i], batch.keys[i], batch.values[i], batch.headers[i]
+    )
+
+
+def control_order(batch: BatchLike, places: list[int]) -> list[int]:
+    """Live: the control records of a poll by (topic in the order of the merge, partition, offset)."""
+    topics, partitions, offsets = batch.topics, batch.partitions, batch.offsets
+    return sorted(places, key=lambda i: (INPUTS.index(topics[i]), partitions[i], offsets[i]))
+
+
+def reading_order(append_ms: NDArray[np.int64], partition: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Live: readings of a poll by (received, partition, offset); None if they stand so already.
+
+    A log's clock may step back inside a partition. Its offsets must not be turned round even then, for a fold skips what is not above
+    the highest offset it has seen: such a record sorts at the latest time before it.
+    """
+    when = append_ms
+    if (append_ms[1:] < append_ms[:-1]).any():
+        when = append_ms.copy()
+        for one in np.unique(partition):
+            own = partition == one
+            when[own] = np.maximum.accumulate(append_ms[own])
+    ahead = (when[1:] > when[:-1]) | (
+        (when[1:] == when[:-1]) & ((partition[1:] > partition[:-1]) | ((partition[1:] == partition[:-1]) & (offset[1:] > offset[:-1])))
+    )
+    return None if ahead.all() else np.lexsort((offset, partition, when))
+
+
+def split(batch: BatchLike) -> tuple[BatchLike, BatchLike]:
+    """(control records, readings) of a live poll."""
+    topics = batch.topics
+    if topics.count(READINGS) == len(topics):
+        return Part([]), batch
+    control = [item(batch, i) for i, topic in enumerate(topics) if topic != READINGS]
+    if len(control) == len(topics):
+        return batch, Part([])
+    return Part(control), Part([item(batch, i) for i, topic in enumerate(topics) if topic == READINGS])

@@ -1,0 +1,186 @@
+"""From decoded messages to rows of the timeline: whose, when, late or repeated.
+
+Columns throughout; only what is outside its device's newest lease is looked at singly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from operators.decode.seam import Poll, Row
+from operators.ingest.slots import Slots
+from operators.ingest.tables import LATE_MS, MONITOR, SPOT, TOLERATED_MS, UNKNOWN, Devices
+from schemas.codes import FUTURE, LATE, OBSERVED, REPLAYED
+from schemas.columns import MAX_ROWS_A_RECORD, ROW, Rows, empty
+from schemas.records import Append
+from schemas.timeline import encode_rows
+
+TIMELINE = "timeline"
+
+
+class Run(NamedTuple):
+    """Messages in order of application, decoded; one entry an input in the arrays, one a message or row in `poll`."""
+
+    poll: Poll
+    received: NDArray[np.int64]
+    """ms: what the rows carry."""
+    arrival: NDArray[np.int64]
+    """ms: `received`, but the old arrival of a replayed dead letter; chooses the lease and stands in for a clock."""
+    replayed: NDArray[np.bool_] | None
+    """None = none of them."""
+    partition: NDArray[np.int64]
+    """The column of the timeline."""
+    offset: NDArray[np.int64]
+    place: NDArray[np.int64]
+    """Of each input: its record in the batch."""
+
+
+class Placed(NamedTuple):
+    """Rows in order of application, the shard of each, what was refused, what was counted."""
+
+    rows: Rows
+    shard: NDArray[np.int16]
+    refused: dict[int, tuple[str, str]]
+    """Input -> reason, detail."""
+    repeats: int
+
+
+NOBODY: tuple[str, str] = ("unbound", "no lease covers the time")
+UNKNOWN_DEVICE: tuple[str, str] = ("unbound", "unknown device")
+AMBIGUOUS: tuple[str, str] = ("ambiguous_binding", "an old reading of a device that has changed hands since")
+
+
+def numbers(run: Run, devices: Devices) -> NDArray[np.int64]:
+    """The number of each message's device, UNKNOWN for one in no table."""
+    known = devices.number.get
+    return np.array([known(name, UNKNOWN) for name in run.poll.devices], np.int64)
+
+
+def clamped(run: Run, devices: Devices, number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """(t, arrival, whether t lay further ahead than its class allows and was set to the arrival) of each message."""
+    t, arrival = run.poll.t, run.arrival[run.poll.place]
+    future = t > arrival + TOLERATED_MS[devices.device_class[number]]
+    return (np.where(future, arrival, t) if future.any() else t), arrival, future
+
+
+def outside(devices: Devices, number: NDArray[np.int64], t: NDArray[np.int64], arrival: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The messages whose t or arrival is not in the newest lease of their device."""
+    since, until = devices.since[number], devices.until[number]
+    inside = (np.minimum(t, arrival) >= since) & (np.maximum(t, arrival) < until)
+    return np.flatnonzero(~inside)
+
+
+def lease(devices: Devices, number: int, t: int, arrival: int) -> str | tuple[str, str]:
+    """The patient of one message, or why there is none (`semantics.md` 5)."""
+    if number == UNKNOWN:
+        return UNKNOWN_DEVICE
+    holder = devices.holder(number, t)
+    if holder is None:
+        return NOBODY
+    if devices.device_class[number] == MONITOR and arrival - t > LATE_MS[MONITOR]:
+        now = devices.holder(number, arrival)
+        if now is not None and now != holder:
+            return AMBIGUOUS
+    return holder
+
+
+def unresolved(run: Run, devices: Devices) -> bool:
+    """Whether a message would be refused for want of a device or a lease."""
+    number = numbers(run, devices)
+    t, arrival, _ = clamped(run, devices, number)
+    return any(
+        lease(devices, int(number[m]), int(t[m]), int(arrival[m])) in (NOBODY, UNKNOWN_DEVICE)
+        for m in outside(devices, number, t, arrival).tolist()
+    )
+
+
+def place(run: Run, devices: Devices, slots: Slots, patient_key: Callable[[str], int]) -> Placed:
+    """Attributes the messages of a run and judges their rows against their slots."""
+    poll = run.poll
+    number = numbers(run, devices)
+    t, arrival, future = clamped(run, devices, number)
+    pair = devices.pair[number]
+    refused: dict[int, tuple[str, str]] = {at: (why.reason, why.detail) for at, why in poll.refused}
+    bound = np.ones(len(pair), np.bool_)
+    for m in outside(devices, number, t, arrival).tolist():
+        holder = lease(devices, int(number[m]), int(t[m]), int(arrival[m]))
+        if isinstance(holder, str):
+            pair[m] = slots.pair(patient_key(holder), int(devices.key[number[m]]))
+        else:
+            bound[m] = False
+            refused[int(poll.place[m])] = holder
+    received = run.received[poll.place]
+    old = received - t > LATE_MS[devices.device_class[number]]
+    flags = poll.message_flags | np.where(future, np.uint32(FUTURE), np.uint32(0))
+    if run.replayed is not None:
+        again = run.replayed[poll.place]
+        old |= again
+        flags |= np.where(again, np.uint32(REPLAYED), np.uint32(0))
+    chosen = slice(None) if bound.all() else np.flatnonzero(bound[poll.owner])
+    owner = poll.owner[chosen]
+    code, value = poll.code[chosen], poll.value[chosen]
+    row_pair, row_t = pair[owner], t[owner]
+    repeat, late = slots.judge(row_pair, code, row_t, value, old[owner])
+    row_flags = poll.flags[chosen] | flags[owner] | np.where(late, np.uint32(LATE), np.uint32(0))
+    rows = empty(len(owner))
+    rows["patient"], rows["device"] = slots.patient[row_pair], slots.device[row_pair]
+    rows["t"], rows["received"], rows["value"] = row_t, received[owner], value
+    rows["code"], rows["flags"], rows["index"] = code, row_flags, poll.nth[chosen]
+    rows["partition"], rows["offset"] = run.partition[poll.place][owner], run.offset[poll.place][owner]
+    shard = slots.shard[row_pair]
+    repeats = int(np.count_nonzero(repeat))
+    if repeats:
+        rows, shard = rows[~repeat], shard[~repeat]
+    return Placed(rows, shard, refused, repeats)
+
+
+def observed(
+    rows: tuple[Row, ...], patient: int, device: int, at_ms: int | None, received: int, position: tuple[int, int], slots: Slots
+) -> Placed:
+    """The rows of one `observe`: class spot, a device of its own a person; `position` = (partition column, offset)."""
+    n = len(rows)
+    t, flags = (received, OBSERVED) if at_ms is None else (at_ms, OBSERVED)
+    if t > received + int(TOLERATED_MS[SPOT]):
+        t, flags = received, flags | FUTURE
+    pair = slots.pair(patient, device)
+    found = empty(n)
+    found["patient"], found["device"], found["t"], found["received"] = patient, device, t, received
+    found["partition"], found["offset"] = position
+    for column, values in zip(("index", "code", "value", "flags"), zip(*rows, strict=True), strict=True):
+        found[column] = values
+    old = np.full(n, received - t > int(LATE_MS[SPOT]))
+    repeat, late = slots.judge(np.full(n, pair), found["code"], found["t"].copy(), found["value"].copy(), old)
+    found["flags"] |= np.where(late, np.uint32(flags | LATE), np.uint32(flags))
+    return Placed(found[~repeat], np.full(n, slots.shard[pair])[~repeat], {}, int(np.count_nonzero(repeat)))
+
+
+def records(rows: Rows, shard: NDArray[np.int16]) -> Iterator[Append]:
+    """As few R records a shard as sizes allow; the rows of one source message are never split over two."""
+    order = np.argsort(shard, kind="stable")
+    counts = np.bincount(shard, minlength=1)
+    start = 0
+    for number, count in enumerate(counts.tolist()):
+        if count:
+            own = rows[order[start : start + count]]
+            start += count
+            for part in _parts(own):
+                yield Append(TIMELINE, number, encode_rows(part))
+
+
+def _parts(rows: Rows) -> Iterator[Rows]:
+    """Cuts before the message that would not fit whole (a message has at most 64 rows)."""
+    start, n = 0, len(rows)
+    while n - start > MAX_ROWS_A_RECORD:
+        end = start + MAX_ROWS_A_RECORD
+        while rows["offset"][end] == rows["offset"][end - 1] and rows["partition"][end] == rows["partition"][end - 1]:
+            end -= 1
+        yield rows[start:end]
+        start = end
+    yield rows[start:]
+
+
+assert ROW.itemsize * MAX_ROWS_A_RECORD + 2 < 512 * 1024
