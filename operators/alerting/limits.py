@@ -61,7 +61,9 @@ def beyond(level: LimitLevel | None, value: float) -> bool:
 
 
 def good(limit: Limit, value: float) -> bool:
-    """Is the value on the good side of the clear level?"""
+    """Is the value on the good side of the clear level? A value beyond a level never is, wherever `clear` lies."""
+    if beyond(limit.medium, value) or beyond(limit.high, value):
+        return False
     return value >= limit.clear if limit.side == "low" else value <= limit.clear
 
 
@@ -130,6 +132,12 @@ def _hold(side: Side, limit: Limit, value: float, received_ms: int) -> list[Happ
 def no_value(side: Side) -> None:
     """A row without value stops a hold and touches nothing else."""
     side.hold_ms = 0
+
+
+def stopped(side: Side) -> None:
+    """The limit was changed: delays and the hold begin anew with the next rows; an open episode stays."""
+    side.onset = ""
+    side.hold_ms = side.delay_medium_ms = side.delay_high_ms = 0
 
 
 def finished(side: Side) -> None:

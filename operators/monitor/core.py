@@ -15,7 +15,7 @@ import numpy as np
 from operators.alerting import episode
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO
-from operators.monitor.facts import apply_fact, fire_lease, is_news
+from operators.monitor.facts import apply_fact, fire_lease, is_news, warm_up
 from operators.monitor.live import Frames
 from operators.monitor.rows import apply_rows, close_instants
 from operators.monitor.state import State
@@ -23,8 +23,8 @@ from schemas.identity import cause_deadline
 from schemas.records import Append
 from schemas.timeline import ROWS_HEAD, Begin, Bye, End, Fact, Hello, Time, decode_entry, rows_payload
 
-Deadline = tuple[int, str, str, Callable[[], None]]
-"""(time, slot, kind, what to do): the order in which deadlines fire."""
+Deadline = tuple[int, int, str, Callable[[], None]]
+"""(time, kind, slot, what to do): the order in which deadlines fire. At one time a lease ends before what it would have let through."""
 
 
 class ShardMonitor:
@@ -90,7 +90,8 @@ class ShardMonitor:
             state.statement[:] = [entry.id, 0]
         elif isinstance(entry, End):
             # Other facts may lie between: at least the stated ones must have been there since the same Begin.
-            state.warm = state.warm or (state.statement[0] == entry.id and state.statement[1] >= entry.count)
+            if not state.warm and state.statement[0] == entry.id and state.statement[1] >= entry.count:
+                warm_up(state)
         elif isinstance(entry, Hello):
             state.writers[entry.writer] = [entry.instance, state.writers.get(entry.writer, ["", LONG_AGO])[1], False]
         else:
@@ -98,8 +99,8 @@ class ShardMonitor:
 
     def _time(self, entry: Time | Bye, out: list[Append]) -> None:
         """Time and bye of an instance that is not the newest of its writer count no longer."""
-        writer = self.state.writers.get(entry.writer)
-        if writer is None or writer[0] != entry.instance:
+        writer = self.state.writers.setdefault(entry.writer, [entry.instance, LONG_AGO, False])  # its hello may have expired
+        if writer[0] != entry.instance:
             return
         if isinstance(entry, Bye):
             writer[2] = True
@@ -118,11 +119,9 @@ class ShardMonitor:
         ends = np.flatnonzero((pending != LONG_AGO) & (pending <= t_ms))
         if len(ends):
             close_instants(state, ends, np.full(len(ends), LONG_AGO))
-        if state.warm:
-            while due := self._due(t_ms):
-                for at_ms, _slot, _kind, fire in sorted(due, key=lambda d: d[:3]):
-                    if at_ms <= t_ms:
-                        fire()
+        while due := self._due(t_ms):
+            for _at, _order, _slot, fire in sorted(due, key=lambda d: d[:3]):
+                fire()
         state.time_ms = t_ms
         self._emit(out)
         if self.frames is not None:
@@ -133,18 +132,18 @@ class ShardMonitor:
         state = self.state
         out: list[Deadline] = []
         slots, devices, people = state.slots, state.devices, state.people
-        dense: tuple[tuple[str, str, Any, int, Callable[[State, int, int], None]], ...] = (
-            ("s", "limit", slots.due, slots.n, judge.fire_limits),
-            ("d", "silent", devices.due, devices.n, lambda s, d, _at: judge.fire_silence(s, d)),
-            ("d", "lease", devices.lease_due, devices.n, lambda s, d, _at: fire_lease(s, d)),
-            ("p", "news2_hold", people.due, people.n, lambda s, p, _at: judge.fire_score(s, p)),
+        dense: tuple[tuple[Any, int, Callable[[State, int, int], None]], ...] = (
+            (devices.lease_due, devices.n, lambda s, d, _at: fire_lease(s, d)),
+            (slots.due, slots.n, judge.fire_limits),
+            (devices.due, devices.n, lambda s, d, _at: judge.fire_silence(s, d)),
+            (people.due, people.n, lambda s, p, _at: judge.fire_score(s, p)),
         )
-        for letter, kind, column, n, fire in dense:
+        for order, (column, n, fire) in enumerate(dense if state.warm else dense[:1]):
             for i in np.flatnonzero(column[:n] <= t_ms).tolist():
                 at_ms = int(column[i])
-                out.append((at_ms, f"{letter}{i}", kind, partial(self._if_still, column, i, at_ms, fire)))
+                out.append((at_ms, order, f"{i:08d}", partial(self._if_still, column, i, at_ms, fire)))
         latched = [(a.alert, episode.latch_due_ms(a)) for a in state.alerts.values() if a.status == "cleared"]
-        out += [(at_ms, alert, "latch", partial(self._unlatch, alert, at_ms)) for alert, at_ms in latched if at_ms <= t_ms]
+        out += [(at_ms, len(dense), alert, partial(self._unlatch, alert, at_ms)) for alert, at_ms in latched if at_ms <= t_ms]
         return out
 
     def _if_still(self, column: Any, index: int, at_ms: int, fire: Callable[[State, int, int], None]) -> None:

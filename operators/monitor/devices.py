@@ -5,13 +5,14 @@ Arrays are (devices,). Times are ms of the shard. A device that is bound to nobo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from operators.monitor.columns import LONG_AGO, NEVER, Table
-from schemas.facts import DeviceFact
+from schemas.facts import DeviceFact, Lease
 
 NOBODY = -1
 MINUTE_MS = 60_000
@@ -27,27 +28,18 @@ class Holder(NamedTuple):
 
 
 def holder(fact: DeviceFact | None, at_ms: int) -> Holder:
-    """The lease in force at `at_ms`: from <= at < until; the latest `from` wins where leases overlap."""
+    """The lease in force at `at_ms`: from <= at < until; of overlapping leases the one that began last, then the last written."""
     if fact is None:
         return Holder(None, NEVER)
     edges = [e for lease in fact.leases for e in (lease.from_ms, lease.until_ms) if e is not None and e > at_ms]
     active = [x for x in fact.leases if x.from_ms <= at_ms and (x.until_ms is None or at_ms < x.until_ms)]
-    patient = max(active, key=lambda x: x.from_ms).patient if active else None
-    return Holder(patient, min(edges, default=NEVER))
+    lease = newest(active)
+    return Holder(lease.patient if lease else None, min(edges, default=NEVER))
 
 
-def corrected_from_ms(fact: DeviceFact | None, patient: str, at_ms: int) -> int | None:
-    """From when on the leases name somebody else (or nobody) than `patient`, looking back from `at_ms`; None = not before `at_ms`.
-
-    `fact` is the new version. With no lease of the patient left, all of the kept past was somebody else's.
-    """
-    if fact is None:
-        return None
-    until = [x.until_ms for x in fact.leases if x.patient == patient and x.until_ms is not None and x.from_ms <= at_ms]
-    if until:
-        return min(max(until), at_ms)
-    others = [x.from_ms for x in fact.leases if x.patient != patient and x.from_ms <= at_ms]
-    return min(others) if others else None
+def newest(leases: Sequence[Lease]) -> Lease | None:
+    """The lease that began last; of several the last written."""
+    return max(enumerate(leases), key=lambda x: (x[1].from_ms, x[0]))[1] if leases else None
 
 
 class Devices(Table):
@@ -56,7 +48,7 @@ class Devices(Table):
     SPEC = {
         "key": ("u8", 0, ()),
         "patient": ("i4", NOBODY, ()),
-        "manual": ("?", False, ()),
+        "known": ("?", False, ()),
         "continuous": ("?", False, ()),
         "interval": ("i8", 0, ()),
         "patience": ("i8", NEVER, ()),
@@ -68,12 +60,10 @@ class Devices(Table):
         "lease_due": ("i8", NEVER, ()),
         "late_since": ("i8", NEVER, ()),
         "judged_late": ("?", False, ()),
-        "minute": ("i8", LONG_AGO, (MINUTES_KEPT,)),
-        "placed": ("i8", 0, (MINUTES_KEPT,)),
     }
     key: NDArray[np.uint64]
     patient: NDArray[np.int32]
-    manual: NDArray[np.bool_]
+    known: NDArray[np.bool_]
     continuous: NDArray[np.bool_]
     interval: NDArray[np.int64]
     patience: NDArray[np.int64]
@@ -85,8 +75,6 @@ class Devices(Table):
     lease_due: NDArray[np.int64]
     late_since: NDArray[np.int64]
     judged_late: NDArray[np.bool_]
-    minute: NDArray[np.int64]
-    placed: NDArray[np.int64]
 
     def bind(self, d: int, patient: int, at_ms: int, patience: int | None) -> None:
         """Bound to a patient of this shard (or NOBODY) from `at_ms` on: waits for its first row from here."""
@@ -95,32 +83,47 @@ class Devices(Table):
         self.last[d] = LONG_AGO
         self.silent[d] = self.judged_late[d] = False
         self.late_since[d] = NEVER
-        self.minute[d], self.placed[d] = LONG_AGO, 0
         self.patience[d] = NEVER if patience is None or patient == NOBODY else patience
-        self.set_due(d)
+        self.set_due(d, at_ms)
 
-    def set_due(self, d: int) -> None:
-        """When it becomes silent."""
+    def set_due(self, d: int, at_ms: int) -> None:
+        """When it becomes silent; what a fact at `at_ms` decides is never before the fact."""
         quiet = self.silent[d] or self.patience[d] == NEVER
-        self.due[d] = NEVER if quiet else self.heard[d] + self.patience[d]
+        self.due[d] = NEVER if quiet else max(int(self.heard[d] + self.patience[d]), at_ms)
 
     def hear(self, d: NDArray[np.intp], received: NDArray[np.int64]) -> None:
         """Rows or beats of distinct devices that are not silent."""
-        self.heard[d] = self.last[d] = received
+        self.heard[d] = heard = np.maximum(self.heard[d], received)
+        self.last[d] = received
         patience = self.patience[d]
-        self.due[d] = np.where(patience == NEVER, NEVER, received + np.where(patience == NEVER, 0, patience))
+        self.due[d] = np.where(patience == NEVER, NEVER, heard + np.where(patience == NEVER, 0, patience))
 
-    def place(self, d: NDArray[np.intp], t: NDArray[np.int64]) -> None:
-        """Counts rows by the minute of t, for corrections of a binding."""
+
+class Pairs(Table):
+    """A device with a patient that rows named together: rows by minute of t, all of them, for corrections of a binding."""
+
+    SPEC = {
+        "device": ("i4", 0, ()),
+        "patient": ("i4", 0, ()),
+        "minute": ("i8", LONG_AGO, (MINUTES_KEPT,)),
+        "placed": ("i8", 0, (MINUTES_KEPT,)),
+    }
+    device: NDArray[np.int32]
+    patient: NDArray[np.int32]
+    minute: NDArray[np.int64]
+    placed: NDArray[np.int64]
+
+    def place(self, pair: NDArray[np.intp], t: NDArray[np.int64]) -> None:
+        """Counts rows."""
         minute = t // MINUTE_MS
         lane = (minute % MINUTES_KEPT).astype(np.intp)
-        fresh = self.minute[d, lane] < minute
+        fresh = self.minute[pair, lane] < minute
         if fresh.any():
-            self.minute[d[fresh], lane[fresh]] = minute[fresh]
-            self.placed[d[fresh], lane[fresh]] = 0
-        same = self.minute[d, lane] == minute
-        np.add.at(self.placed, (d[same], lane[same]), 1)
+            self.minute[pair[fresh], lane[fresh]] = minute[fresh]
+            self.placed[pair[fresh], lane[fresh]] = 0
+        same = self.minute[pair, lane] == minute
+        np.add.at(self.placed, (pair[same], lane[same]), 1)
 
-    def placed_since(self, d: int, from_ms: int) -> int:
-        """Rows placed in or after the minute of `from_ms`, as far as kept."""
-        return int(self.placed[d][self.minute[d] >= from_ms // MINUTE_MS].sum())
+    def since(self, pair: int, from_ms: int) -> int:
+        """Rows in or after the minute of `from_ms`, as far as kept."""
+        return int(self.placed[pair][self.minute[pair] >= from_ms // MINUTE_MS].sum())

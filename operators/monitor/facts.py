@@ -5,6 +5,8 @@ A fact takes effect at its place on the timeline. Before it is applied the shard
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 
@@ -13,14 +15,26 @@ from operators.alerting.limits import Side
 from operators.clinical.tables import silent_after_ms
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO, NEVER
-from operators.monitor.devices import NOBODY, corrected_from_ms, holder
+from operators.monitor.devices import NOBODY, holder, newest
 from operators.monitor.people import why_none
 from operators.monitor.state import COMMANDS_REMEMBERED, State, Versioned, is_continuous
 from schemas.codes import BY_NUMBER
 from schemas.events import AlertEvent, Evidence
 from schemas.facts import Command, DeviceFact, LimitLevel, PatientFact, RuleFact, manual_device
+from schemas.facts import Side as SideName
 from schemas.identity import cause_deadline, cause_fact, event_id, key64, shard_of
 from schemas.timeline import Fact
+
+
+def warm_up(state: State) -> None:
+    """A whole statement was read: what was taken of devices that nobody named since is forgotten."""
+    state.warm = True
+    slots = state.slots
+    for slot in range(slots.n):
+        device = int(slots.device[slot])
+        manual = state.device_name(device).startswith(manual_device(""))
+        if not manual and state.devices.patient[device] != slots.patient[slot] and slots.t[slot] != LONG_AGO:
+            slots.forget(slot)
 
 
 def is_news(state: State, fact: Fact) -> bool:
@@ -43,10 +57,11 @@ def apply_fact(state: State, fact: Fact, at_ms: int) -> None:
     elif fact.topic == "devices":
         _device(state, fact, at_ms)
     elif fact.topic == "rules" and fact.key == "limits":
+        before = _limits_before(state, range(state.slots.n))
         state.site = None if fact.value is None else msgspec.json.decode(fact.value, type=RuleFact)
-        cause = cause_fact("rules", fact.key, state.site.revision if state.site else "deleted")
+        cause = cause_fact("rules", fact.key, state.site.revision if state.site else "")
         for slot in range(state.slots.n):
-            _limits_changed(state, slot, cause, at_ms)
+            _limits_changed(state, slot, before, cause, at_ms)
 
 
 # -- patients
@@ -56,11 +71,12 @@ def _patient(state: State, fact: Fact, at_ms: int) -> None:
     person = state.person(key64(fact.key), fact.key)
     old = state.patients.get(person)
     new = None if fact.value is None else msgspec.json.decode(fact.value, type=PatientFact)
-    cause = cause_fact("patients", fact.key, new.revision if new else "deleted")
+    cause = cause_fact("patients", fact.key, new.revision if new else "")
     leaves = new is None or new.state == "discharged"
     forgets = leaves or (old is not None and new is not None and new.admission != old.admission)
     if forgets:
         _forget_person(state, person, cause, at_ms, "discharged" if leaves else "new admission")
+    before = _limits_before(state, state.slots_of_person[person])
     if new is None:
         state.patients.pop(person, None)
     else:
@@ -74,7 +90,7 @@ def _patient(state: State, fact: Fact, at_ms: int) -> None:
     if people.none[person] and person in state.scores:
         _end_score(state, person, cause, at_ms, "no longer scored")
     for slot in state.slots_of_person[person]:
-        _limits_changed(state, slot, cause, at_ms)
+        _limits_changed(state, slot, before, cause, at_ms)
     if asleep and not leaves:
         _awaken(state, person, at_ms)
 
@@ -95,9 +111,7 @@ def _forget_person(state: State, person: int, cause: str, at_ms: int, reason: st
         state.devices.due[device] = NEVER
     if person in state.scores:
         _end_score(state, person, cause, at_ms, reason)
-    name = state.patient_name(person)
-    for alert in [a for a in state.alerts.values() if a.patient == name]:
-        judge.record(state, episode.closed(alert, cause, at_ms, reason))
+    _close_all(state, person, None, cause, at_ms, reason)
     people = state.people
     people.pending[person] = people.judged_at[person] = LONG_AGO
     people.points[person] = -1
@@ -143,17 +157,36 @@ def set_thresholds(state: State, slot: int) -> None:
     state.slots.below[slot], state.slots.above[slot] = below, above
 
 
-def _limits_changed(state: State, slot: int, cause: str, at_ms: int) -> None:
-    """New thresholds count from the next row; a side that was switched off ends what runs on it."""
+def _limits_changed(state: State, slot: int, before: Before, cause: str, at_ms: int) -> None:
+    """A changed limit stops its delays and holds; an open alert stays, unless the side was switched off. New values count from the next row."""
     set_thresholds(state, slot)
+    if BY_NUMBER.get(int(state.slots.code[slot])) is None:
+        return
     for name in judge.SIDES:
         side: Side | None = state.sides.get((slot, name))
-        if side is None or state.limit(int(state.slots.patient[slot]), BY_NUMBER[int(state.slots.code[slot])].loinc, name):
+        now = _limit_of(state, slot, name)
+        if side is None or now == before.get((slot, name)):
             continue
-        if side.alert:
-            judge.record(state, episode.closed(state.alerts[side.alert], cause, at_ms, "limit switched off"))
-        limits.finished(side)
+        limits.stopped(side)
+        if now is None:
+            if side.alert:
+                judge.record(state, episode.closed(state.alerts[side.alert], cause, at_ms, "limit switched off"))
+            limits.finished(side)
     judge.settle(state, slot)
+
+
+Before = dict[tuple[int, SideName], "LimitValues | None"]
+LimitValues = tuple[LimitLevel | None, LimitLevel | None, float, float]
+
+
+def _limit_of(state: State, slot: int, name: SideName) -> LimitValues | None:
+    found = state.limit(int(state.slots.patient[slot]), BY_NUMBER[int(state.slots.code[slot])].loinc, name)
+    return None if found is None else (found[0].medium, found[0].high, found[0].clear, found[0].hold_s)
+
+
+def _limits_before(state: State, slots: Iterable[int]) -> Before:
+    """The limits of the sides on which something runs."""
+    return {(s, name): _limit_of(state, s, name) for s in slots for name in judge.SIDES if (s, name) in state.sides}
 
 
 # -- devices
@@ -162,6 +195,7 @@ def _limits_changed(state: State, slot: int, cause: str, at_ms: int) -> None:
 def _device(state: State, fact: Fact, at_ms: int) -> None:
     device = state.device(key64(fact.key), fact.key)
     new = None if fact.value is None else msgspec.json.decode(fact.value, type=DeviceFact)
+    old = state.device_facts.get(device)
     if new is None:
         state.device_facts.pop(device, None)
     else:
@@ -169,14 +203,17 @@ def _device(state: State, fact: Fact, at_ms: int) -> None:
         for lease in new.leases:
             state.names.setdefault(key64(lease.patient), lease.patient)
     table = state.devices
+    table.known[device] = new is not None
     table.continuous[device] = new is not None and is_continuous(new.device_class)
     table.interval[device] = new.interval_ms if new else 0
     for slot in state.slots_of_device[device]:
         state.slots.classify(slot, bool(table.continuous[device]))
-    _rebind(state, device, at_ms, cause_fact("devices", fact.key, new.revision if new else "deleted"), by_fact=True)
+    cause = cause_fact("devices", fact.key, new.revision if new else "")
+    _corrected(state, device, old, new, at_ms, cause)
+    _rebind(state, device, at_ms, cause)
 
 
-def _rebind(state: State, device: int, at_ms: int, cause: str, *, by_fact: bool) -> None:
+def _rebind(state: State, device: int, at_ms: int, cause: str) -> None:
     """The holder at `at_ms`; a change ends what ran for the old one and waits for the first row of the new one."""
     fact = state.device_facts.get(device)
     name, next_ms = holder(fact, at_ms)
@@ -186,19 +223,33 @@ def _rebind(state: State, device: int, at_ms: int, cause: str, *, by_fact: bool)
     if name is not None and shard_of(key64(name)) == state.shard:
         after = state.person(key64(name), name)
     if before == after:
-        patience = silent_after_ms(fact.device_class, fact.interval_ms) if fact else None
-        if after != NOBODY and state.people.admitted[after]:
-            state.devices.patience[device] = NEVER if patience is None else patience
-            state.devices.set_due(device)
+        if after != NOBODY:
+            _stays(state, device, after, fact, cause, at_ms)
         return
     if before != NOBODY:
-        if by_fact:
-            _corrected(state, device, before, at_ms, cause)
         _end_device(state, device, cause, at_ms, "lease ended")
         for slot in [s for s in state.slots_of_device[device] if int(state.slots.patient[s]) == before]:
             _forget_slot(state, slot, cause, at_ms, "lease ended")
+        _close_all(state, before, state.device_name(device), cause, at_ms, "lease ended")
         state.people.dirty[before] = True
     _bind(state, device, after, at_ms)
+
+
+def _stays(state: State, device: int, person: int, fact: DeviceFact | None, cause: str, at_ms: int) -> None:
+    """Same holder, maybe another class or interval."""
+    patience = silent_after_ms(fact.device_class, fact.interval_ms) if fact and state.people.admitted[person] else None
+    state.devices.patience[device] = NEVER if patience is None else patience
+    if patience is None and (alert := state.silent.pop(device, None)):
+        judge.record(state, episode.closed(state.alerts[alert], cause, at_ms, "no longer expected to stream"))
+        state.devices.silent[device] = False
+    state.devices.set_due(device, at_ms)
+
+
+def _close_all(state: State, person: int, device: str | None, cause: str, at_ms: int, reason: str) -> None:
+    """What is left open or latched of a patient, or of one device of it."""
+    name = state.patient_name(person)
+    for alert in [a for a in state.alerts.values() if a.patient == name and device in (None, a.device)]:
+        judge.record(state, episode.closed(alert, cause, at_ms, reason))
 
 
 def _bind(state: State, device: int, person: int, at_ms: int) -> None:
@@ -218,41 +269,41 @@ def _end_device(state: State, device: int, cause: str, at_ms: int, reason: str) 
     state.devices.late_since[device] = NEVER
 
 
-def _corrected(state: State, device: int, person: int, at_ms: int, cause: str) -> None:
-    """Rows that stay with the old patient although the leases now name another from before on: said, not moved."""
-    patient = state.patient_name(person)
-    from_ms = corrected_from_ms(state.device_facts.get(device), patient, at_ms)
-    count = 0 if from_ms is None else state.devices.placed_since(device, from_ms)
-    if not count or from_ms is None:
+def _corrected(state: State, device: int, old: DeviceFact | None, new: DeviceFact | None, at_ms: int, cause: str) -> None:
+    """A lease that begins before its place: rows stay with whom they were placed with, and that is said, one event a patient."""
+    lease, before = newest(new.leases if new else ()), newest(old.leases if old else ())
+    if not state.warm or lease is None or (before is not None and (before.patient, before.from_ms) == (lease.patient, lease.from_ms)):
         return
     name = state.device_name(device)
-    evidence = Evidence(inputs=[{"device": name, "from_ms": from_ms}], count=count, reason="binding corrected")
-    id_ = event_id("", "binding_corrected", cause)
-    state.events.append(AlertEvent(id_, "binding_corrected", patient, at_ms, cause, 0, evidence=evidence))
+    for (d, person), pair in sorted(state.pair_of.items()):
+        patient = state.patient_name(person)
+        count = state.pairs.since(pair, lease.from_ms) if d == device and patient != lease.patient else 0
+        if count:
+            evidence = Evidence(inputs=[{"device": name, "from_ms": lease.from_ms}], count=count, reason="binding corrected")
+            id_ = event_id("", "binding_corrected", cause)
+            state.events.append(AlertEvent(id_, "binding_corrected", patient, at_ms, cause, 0, evidence=evidence))
 
 
-def fire_leases(state: State, until_ms: int, person: int | None = None, device: int | None = None) -> None:
-    """Lease changes by time up to `until_ms`, in order; with a patient and device given, only those that concern them."""
-    table = state.devices
+def fire_leases(state: State, until_ms: int, person: int) -> None:
+    """Lease changes by time up to `until_ms` that concern a patient, in order."""
+    table, name = state.devices, state.patient_name(person)
     while True:
-        due = np.flatnonzero(table.lease_due[: table.n] <= until_ms)
-        if person is not None:
-            due = np.array([d for d in due.tolist() if d == device or _concerns(state, d, person)], np.intp)
-        if not len(due):
+        due = np.flatnonzero(table.lease_due[: table.n] <= until_ms).tolist()
+        due = [d for d in due if any(x.patient == name for x in state.device_facts[d].leases)]
+        if not due:
             return
-        first = int(due[np.argmin(table.lease_due[due])])
-        fire_lease(state, first)
-
-
-def _concerns(state: State, device: int, person: int) -> bool:
-    fact, name = state.device_facts.get(device), state.patient_name(person)
-    return fact is not None and any(lease.patient == name for lease in fact.leases)
+        fire_lease(state, min(due, key=lambda d: int(table.lease_due[d])))
 
 
 def fire_lease(state: State, device: int) -> None:
     """The lease of a device changes by time."""
     at_ms = int(state.devices.lease_due[device])
-    _rebind(state, device, at_ms, cause_deadline("lease", at_ms), by_fact=False)
+    if state.warm:
+        for slot in state.slots_of_device[device]:
+            judge.fire_limits(state, slot, at_ms - 1)
+        if state.devices.due[device] < at_ms:
+            judge.fire_silence(state, device)
+    _rebind(state, device, at_ms, cause_deadline("lease", at_ms))
 
 
 # -- commands
@@ -261,11 +312,13 @@ def fire_lease(state: State, device: int) -> None:
 def _command(state: State, fact: Fact, at_ms: int) -> None:
     """Exactly one event for each id."""
     command = msgspec.json.decode(fact.value or b"null", type=Command) if not fact.refused else _salvaged(fact)
-    if command is None or command.id in state.commands or not state.warm:
+    if command is None or command.id in state.commands:
         return
     state.commands[command.id] = None
     while len(state.commands) > COMMANDS_REMEMBERED:
         del state.commands[next(iter(state.commands))]
+    if not state.warm:
+        return  # it was answered before this fold was lost
     reason = fact.refused or ""
     if not reason and command.kind == "observe":
         state.names.setdefault(key64(manual_device(command.by)), manual_device(command.by))

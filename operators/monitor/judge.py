@@ -12,7 +12,7 @@ from operators.clinical.tables import LIMITS_VERSION, NEWS2_CLEAR_HOLD_MS, NEWS2
 from operators.monitor.columns import NEVER
 from operators.monitor.people import Judged
 from operators.monitor.state import ScoreEpisode, State
-from schemas.codes import BY_NUMBER, absent_reason
+from schemas.codes import ABOVE, BELOW, BY_NUMBER, absent_reason
 from schemas.events import Evidence, Priority
 from schemas.facts import Limit
 from schemas.facts import Side as SideName
@@ -136,8 +136,13 @@ def fire_limits(state: State, slot: int, until_ms: int) -> None:
     settle(state, slot)
 
 
-def limit_row(state: State, slot: int, value: float, received_ms: int, cause: str) -> None:
-    """A newer row of a slot, after its deadlines were fired and its newest value was moved. NaN = without value."""
+def limit_row(state: State, slot: int, value: float, flags: int, received_ms: int, cause: str) -> None:
+    """A newer row of a slot, after its deadlines were fired and its newest value was moved. NaN = without value.
+
+    A bound of a sensor's range counts as beyond it: `< 3.9` is beyond a limit `< 3.9`.
+    """
+    if flags & (BELOW | ABOVE):
+        value = math.nextafter(value, -math.inf if flags & BELOW else math.inf)
     if math.isnan(value):
         for name in SIDES:
             if side := state.sides.get((slot, name)):

@@ -81,14 +81,14 @@ class People(Table):
         self.choices[patient, part, places[0]] = slot
 
     def best_slots(self, p: Index, at_ms: NDArray[np.int64], slots: Slots, device_keys: NDArray[np.uint64]) -> Index:
-        """(n, 7): within its age limit, continuous before spot, newest t, least device key."""
+        """(n, 7): within its age limit, continuous before spot, newest t, least device key, least code."""
         offered = self.choices[p]
         best = np.full(offered.shape[:2], NO_SLOT, np.intp)
         for c in range(offered.shape[2]):
             s = offered[:, :, c].astype(np.intp)
             if c and not (s != NO_SLOT).any():
                 break
-            age = at_ms[:, None] - np.minimum(slots.t[s], slots.received[s])
+            age = at_ms[:, None] - slots.t[s]
             valid = (s != NO_SLOT) & ~np.isnan(slots.value[s]) & (age <= slots.age_limit[s])
             if c == 0:
                 best = np.where(valid, s, NO_SLOT)
@@ -98,7 +98,8 @@ class People(Table):
             if contest.any():
                 kind, kind_best = slots.continuous[s], slots.continuous[best]
                 t, t_best = slots.t[s], slots.t[best]
-                lesser = device_keys[slots.device[s]] < device_keys[slots.device[best]]
+                key, key_best = device_keys[slots.device[s]], device_keys[slots.device[best]]
+                lesser = (key < key_best) | ((key == key_best) & (slots.code[s] < slots.code[best]))
                 better |= contest & ((kind & ~kind_best) | ((kind == kind_best) & ((t > t_best) | ((t == t_best) & lesser))))
             best = np.where(better, s, best)
         return best

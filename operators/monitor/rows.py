@@ -17,7 +17,7 @@ from operators.monitor.columns import LONG_AGO, NEVER
 from operators.monitor.facts import fire_leases, set_thresholds
 from operators.monitor.people import Index, Judged
 from operators.monitor.state import State
-from schemas.codes import ABOVE, BEAT, BELOW, LATE, NO_VALUE, OBSERVED
+from schemas.codes import ABOVE, BEAT, BELOW, LATE, NO_VALUE, OBSERVED, REPLAYED
 from schemas.columns import ROW, Rows
 from schemas.identity import cause_reading
 
@@ -77,8 +77,6 @@ def apply_rows(state: State, payloads: list[bytes]) -> None:
 
 def _one_batch(state: State, rows: Columns, slots: Index) -> None:
     people = state.slots.patient[slots].astype(np.intp)
-    if len(slots) == 1 and bool((state.devices.lease_due[: state.devices.n] <= rows.at[0]).any()):
-        fire_leases(state, int(rows.at[0]), int(people[0]), int(state.slots.device[slots[0]]))
     order = np.argsort(people, kind="stable")
     p, r = people[order], rows.at[order]
     person_starts = np.empty(len(p), np.bool_)
@@ -108,17 +106,20 @@ def _round(state: State, rows: Columns, slots: Index, people: Index) -> None:
     first[1:] = people[1:] != people[:-1]
     p, at_ms = people[first], rows.at[first]
     close_instants(state, p, at_ms)
-    due = p[state.people.due[p] <= at_ms]
-    for person in due.tolist():
+    for person in p[state.people.due[p] <= at_ms].tolist():
         judge.fire_score(state, person)
-    state.people.pending[p] = at_ms
-    flags = rows.flags
-    devices = state.slots.device[slots].astype(np.intp)
-    held = (state.devices.patient[devices] == people) | ((flags & OBSERVED) != 0)
-    held &= state.people.admitted[people]
-    on_time = (flags & (LATE | BEAT)) == 0
-    _hear(state, rows, devices, held, on_time)
-    _newer(state, rows, slots, held & on_time)
+    if len(p) == 1 and bool((state.devices.lease_due[: state.devices.n] <= at_ms[0]).any()):
+        fire_leases(state, int(at_ms[0]), int(p[0]))
+    if state.warm:
+        state.people.pending[p] = at_ms
+    if len(slots) == len(p) or len(np.unique(slots)) == len(slots):
+        _apply(state, rows, slots, people)
+        return
+    # A slot twice in one instant: one row of each patient after the other, so that the order of a patient's rows holds.
+    nth = np.arange(len(people)) - np.maximum.accumulate(np.where(first, np.arange(len(people)), 0))
+    for k in range(int(nth.max()) + 1):
+        one = np.flatnonzero(nth == k)
+        _apply(state, rows.take(one), slots[one], people[one])
 
 
 def close_instants(state: State, p: Index, at_ms: NDArray[np.int64]) -> None:
@@ -142,10 +143,25 @@ def close_instants(state: State, p: Index, at_ms: NDArray[np.int64]) -> None:
         judge.score_instant(state, int(p[row]), judged, row, int(pending[row]))
 
 
-def _hear(state: State, rows: Columns, devices: Index, held: NDArray[np.bool_], on_time: NDArray[np.bool_]) -> None:
+def _apply(state: State, rows: Columns, slots: Index, people: Index) -> None:
+    """Rows of distinct slots, in the order of each patient's rows."""
+    devices = state.slots.device[slots].astype(np.intp)
+    state.pairs.place(state.slots.pair[slots].astype(np.intp), rows.t)
+    bound = state.devices.patient[devices] == people
+    held = bound | ((rows.flags & OBSERVED) != 0)
+    if not state.warm:
+        held |= ~state.devices.known[devices]
+    held &= state.people.admitted[people]
+    late = ((rows.flags & LATE) != 0) | (rows.t <= state.slots.t[slots])
+    _hear(state, rows, devices, np.flatnonzero(bound & held), late)
+    chosen = np.flatnonzero(held & ~late & ((rows.flags & BEAT) == 0))
+    if len(chosen):
+        _newest(state, rows if len(chosen) == len(slots) else rows.take(chosen), slots[chosen])
+
+
+def _hear(state: State, rows: Columns, devices: Index, bound: Index, late: NDArray[np.bool_]) -> None:
     """Every row and beat of a bound device, late ones too, says that the device lives."""
     table = state.devices
-    bound = np.flatnonzero(held)
     if not len(bound):
         return
     d, which = np.unique(devices[bound], return_index=True)
@@ -155,14 +171,12 @@ def _hear(state: State, rows: Columns, devices: Index, held: NDArray[np.bool_], 
         for device, i in zip(d[loud].tolist(), first[loud].tolist(), strict=True):
             _speaks_again(state, device, rows, i)
     table.hear(d, rows.at[first])
-    table.place(devices[bound], rows.t[bound])
     streaming = table.continuous[devices[bound]]
-    late = (rows.flags[bound] & LATE) != 0
-    running = streaming & (late | (table.late_since[devices[bound]] != NEVER))
+    running = streaming & (late[bound] | (table.late_since[devices[bound]] != NEVER))
     if state.warm and running.any():
         running = streaming & np.isin(devices[bound], devices[bound][running])
         for i in bound[running].tolist():
-            _late_run(state, int(devices[i]), rows, i, bool(on_time[i]))
+            _late_run(state, int(devices[i]), rows, i, not late[i])
 
 
 def _speaks_again(state: State, device: int, rows: Columns, i: int) -> None:
@@ -174,9 +188,9 @@ def _speaks_again(state: State, device: int, rows: Columns, i: int) -> None:
 
 
 def _late_run(state: State, device: int, rows: Columns, i: int, on_time: bool) -> None:
-    """Rows that were all late for a minute: the device looks live and nothing of it is judged. Beats say nothing about its clock."""
+    """Rows that were all late for a minute: the device looks live and nothing of it is judged. Beats and replayed letters say nothing about it."""
     table, received_ms = state.devices, int(rows.at[i])
-    if rows.flags[i] & BEAT:
+    if rows.flags[i] & (BEAT | REPLAYED):
         return
     if on_time:
         table.late_since[device] = NEVER
@@ -191,39 +205,23 @@ def _late_run(state: State, device: int, rows: Columns, i: int, on_time: bool) -
         state.not_judged[device] = judge.device_alert(state, "not_judged", device, cause, received_ms, "clock or link")
 
 
-def _newer(state: State, rows: Columns, slots: Index, judged: NDArray[np.bool_]) -> None:
-    """On-time rows of bound devices; several rows of one slot in an instant go one after the other."""
-    left = np.flatnonzero(judged)
-    while len(left):
-        s = slots[left]
-        _u, which = np.unique(s, return_index=True)
-        now = left if len(which) == len(left) else left[np.sort(which)]
-        _apply(state, rows, slots, now)
-        if len(now) == len(left):
-            return
-        left = np.setdiff1d(left, now, assume_unique=True)
-
-
-def _apply(state: State, rows: Columns, slots: Index, chosen: Index) -> None:
-    """Rows of distinct slots."""
-    chosen = chosen[rows.t[chosen] > state.slots.t[slots[chosen]]]
-    if not len(chosen):
-        return
-    s, flags, r = slots[chosen], rows.flags[chosen], rows.at[chosen]
-    absent = (flags & NO_VALUE) != 0
-    value = np.where(absent, np.nan, rows.value[chosen])
+def _newest(state: State, rows: Columns, s: Index) -> None:
+    """Rows that become the newest of their (distinct) slots."""
+    absent = (rows.flags & NO_VALUE) != 0
+    value = np.where(absent, np.nan, rows.value)
+    table = state.slots
     if state.warm:
-        for slot, at_ms in zip(*(x[state.slots.due[s] <= r].tolist() for x in (s, r)), strict=True):
+        for slot, at_ms in zip(*(x[table.due[s] <= rows.at].tolist() for x in (s, rows.at)), strict=True):
             judge.fire_limits(state, slot, at_ms)
-    state.slots.take(s, rows.t[chosen], r, value, flags, (flags & (BELOW | ABOVE)) == 0)
+    bounds = (rows.flags & (BELOW | ABOVE)) != 0
+    table.take(s, rows.t, rows.at, value, rows.flags, ~bounds)
     if not state.warm:
         return
-    table = state.slots
-    watched = table.busy[s] | absent | (value < table.below[s]) | (value > table.above[s])
-    for j in np.flatnonzero(watched).tolist():
-        slot, at_ms, cause = int(s[j]), int(r[j]), _cause(state, rows, int(chosen[j]))
-        judge.signal_row(state, slot, not absent[j], at_ms, cause)
-        judge.limit_row(state, slot, float(value[j]), at_ms, cause)
+    watched = table.busy[s] | absent | bounds | (value < table.below[s]) | (value > table.above[s])
+    for i in np.flatnonzero(watched).tolist():
+        slot, at_ms, cause = int(s[i]), int(rows.at[i]), _cause(state, rows, i)
+        judge.signal_row(state, slot, not absent[i], at_ms, cause)
+        judge.limit_row(state, slot, float(value[i]), int(rows.flags[i]), at_ms, cause)
 
 
 def _cause(state: State, rows: Columns, i: int) -> str:

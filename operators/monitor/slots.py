@@ -67,6 +67,7 @@ class Slots(Table):
         "patient": ("i4", 0, ()),
         "device": ("i4", 0, ()),
         "code": ("u4", 0, ()),
+        "pair": ("i4", 0, ()),
         "part": ("i1", MISSING, ()),
         "continuous": ("?", False, ()),
         "age_limit": ("i8", 0, ()),
@@ -90,6 +91,7 @@ class Slots(Table):
     patient: NDArray[np.int32]
     device: NDArray[np.int32]
     code: NDArray[np.uint32]
+    pair: NDArray[np.int32]
     part: NDArray[np.int8]
     continuous: NDArray[np.bool_]
     age_limit: I8
@@ -128,7 +130,7 @@ class Slots(Table):
 
     def forget(self, s: int) -> None:
         """As if nothing had ever come; the board learns it with the next frame."""
-        self.reset(s, "patient", "device", "code", "part", "continuous", "age_limit", "below", "above")
+        self.reset(s, "patient", "device", "code", "pair", "part", "continuous", "age_limit", "below", "above")
         self.dirty[s] = True
 
     def take(self, s: NDArray[np.intp], t: I8, received: I8, value: F8, flags: NDArray[np.uint32], in_median: NDArray[np.bool_]) -> None:
@@ -138,7 +140,7 @@ class Slots(Table):
         known = ~np.isnan(value)
         k = s if known.all() else s[known]
         self.last_value[k], self.last_t[k] = self.value[k], self.t[k]
-        ring = known & in_median & self.continuous[s]
+        ring = known & in_median
         if ring.any():
             self._push(s[ring], t[ring], value[ring])
         scored = s[(self.part[s] != MISSING)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from operators.alerting.limits import Side
 from operators.clinical.tables import CONTINUOUS_CLASSES, DEFAULT_LIMITS
 from operators.monitor.columns import LONG_AGO
-from operators.monitor.devices import Devices
+from operators.monitor.devices import Devices, Pairs
 from operators.monitor.people import People
 from operators.monitor.slots import Slots
 from schemas.events import AlertEvent, AlertState
@@ -56,7 +56,7 @@ class State:
         self.statement: list[Any] = ["", 0]
         """[id of the re-statement under way, facts seen in it]."""
         self.facts: dict[tuple[str, str], Versioned] = {}
-        self.people, self.slots, self.devices = People(), Slots(), Devices()
+        self.people, self.slots, self.devices, self.pairs = People(), Slots(), Devices(), Pairs()
         self.sides: dict[tuple[int, SideName], Side] = {}
         self.signal_lost: dict[int, str] = {}
         self.silent: dict[int, str] = {}
@@ -74,6 +74,7 @@ class State:
         self.slot_of: dict[tuple[int, int, int], int] = {}
         self.slots_of_person: dict[int, list[int]] = {}
         self.slots_of_device: dict[int, list[int]] = {}
+        self.pair_of: dict[tuple[int, int], int] = {}
         self.patients: dict[int, PatientFact] = {}
         self.device_facts: dict[int, DeviceFact] = {}
         self.site: RuleFact | None = None
@@ -113,10 +114,19 @@ class State:
         index = self.slot_of.get((person, device, code))
         if index is None:
             index = self.slots.open(person, device, code, bool(self.devices.continuous[device]))
+            self.slots.pair[index] = self.pair(device, person)
             self._index_slot(index)
             part = int(self.slots.part[index])
             if part >= 0:
                 self.people.offer(person, part, index)
+        return index
+
+    def pair(self, device: int, person: int) -> int:
+        """Index of a device with a patient, made when new."""
+        index = self.pair_of.get((device, person))
+        if index is None:
+            index = self.pair_of[device, person] = self.pairs.add()
+            self.pairs.device[index], self.pairs.patient[index] = device, person
         return index
 
     def _index_slot(self, index: int) -> None:
@@ -141,16 +151,16 @@ class State:
         return fact.device_class if fact else "spot"
 
     def limit(self, person: int, loinc: str, side: SideName) -> tuple[Limit, str] | None:
-        """The limit in force and whose it is: patient > site > default. None where there is none or it is switched off."""
+        """The limit in force and whose it is: patient > site > default, of two in one list the last. None = none, or switched off."""
         fact = self.patients.get(person)
         sources = [(fact.limits, f"patient: {fact.revision} by {fact.by}")] if fact else []
         if self.site is not None:
             sources.append((self.site.limits, f"site: {self.site.revision}"))
         sources.append((list(DEFAULT_LIMITS), "default"))
         for limits, whose in sources:
-            for limit in limits:
+            for limit in reversed(limits):
                 if limit.code == loinc and limit.side == side:
-                    return (limit, whose) if limit.medium is not None or limit.high is not None else None
+                    return None if limit.medium is None else (limit, whose)
         return None
 
     # -- snapshot
@@ -173,6 +183,7 @@ class State:
             "people": self.people.dump(),
             "slots": self.slots.dump(),
             "devices": self.devices.dump(),
+            "pairs": self.pairs.dump(),
             "sides": [(s, name, plain(side)) for (s, name), side in self.sides.items()],
             "signal_lost": dict(self.signal_lost),
             "silent": dict(self.silent),
@@ -196,7 +207,8 @@ class State:
         state.warm, state.statement = dumped["warm"], list(dumped["statement"])
         state.facts = {(topic, key): Versioned(version, value) for topic, key, version, value in dumped["facts"]}
         state.names = dict(dumped["names"])
-        for table, name in ((state.people, "people"), (state.slots, "slots"), (state.devices, "devices")):
+        tables = ((state.people, "people"), (state.slots, "slots"), (state.devices, "devices"), (state.pairs, "pairs"))
+        for table, name in tables:
             table.load(dumped[name])
         state.sides = {(s, name): msgspec.convert(side, Side) for s, name, side in dumped["sides"]}
         state.signal_lost, state.silent, state.not_judged = (dict(dumped[k]) for k in ("signal_lost", "silent", "not_judged"))
@@ -214,6 +226,8 @@ class State:
             self.slots_of_device[index] = []
         for index in range(self.slots.n):
             self._index_slot(index)
+        for index in range(self.pairs.n):
+            self.pair_of[int(self.pairs.device[index]), int(self.pairs.patient[index])] = index
         for (topic, key), fact in self.facts.items():
             if fact.value is None:
                 continue
