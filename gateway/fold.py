@@ -1,0 +1,419 @@
+"""The gateway's fold of `live`, `alerts` and `trends`: what every ward looks like now, and what changed since it was last asked.
+
+Pure: records in, `Update` out; no clock, no I/O. `semantics.md` 8 and 9:
+- a shard counts from its first whole key-frame; after it, frames of a shard time that is not earlier;
+- alert events count by their number within the alert, so a repeat after a restart of `monitor` says nothing;
+- an alert held open that two key-frames in a row do not list (both later than its last event) is ended: `fold lost`.
+  One key-frame is not enough: `live` and `alerts` are two topics, and the event that closed it may come a moment later;
+- a `monitor` that starts cold tells history again. Its events are older than the shard time that had long been stated when they
+  were appended: they are not news and go to nobody.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway import wire
+from gateway.patients import Patient, Trend, copy, merge
+from gateway.ring import Held, Ring
+from schemas.events import AlertEvent, AlertState, Evidence, LiveFrame, PatientFrame, TrendFrame
+from schemas.identity import cause_deadline, event_id, key64, shard_of
+
+FOLD_LOST = "fold lost"
+SKEW_MS = 15_000
+"""By how much `alerts` may be appended after the `live` frames of the same shard time, at most."""
+REMEMBER_MS = 15 * 60_000
+"""How long (append time) a closed alert, an answered command and a departed patient are remembered."""
+MAX_ORPHANS = 1000
+
+
+@dataclass
+class Open:
+    """An alert that is not closed."""
+
+    state: AlertState
+    at_ms: int
+    """Time of its last event, or of the key-frame that told of it."""
+    missing: bool = False
+    """The newest key-frame did not list it."""
+    shown: bool = True
+    """Viewers know of it: by its event, or by their key. A key-frame may tell of it a moment before its event comes."""
+
+
+@dataclass
+class Update:
+    """What to tell since the last `take`."""
+
+    events: list[tuple[str, bytes]] = field(default_factory=list)
+    """(patient, encoded `ev`), in order within each shard."""
+    frames: dict[str, PatientFrame] = field(default_factory=dict)
+    """Patient -> what changed of it, merged."""
+    left: list[tuple[str, str]] = field(default_factory=list)
+    """(patient, ward that it is no longer in)."""
+    trends: dict[int, list[tuple[str, str, float]]] = field(default_factory=dict)
+    """minute -> [(patient, LOINC, median)]."""
+    rekey: set[str] = field(default_factory=set)
+    """Wards whose viewers need a whole key again."""
+
+
+class Shard:
+    """Times and alerts of one shard."""
+
+    def __init__(self, ring: Ring) -> None:
+        self.ring = ring
+        self.time_ms = 0
+        self.keyed = False
+        self.parts: dict[int, LiveFrame] = {}
+        self.after: list[LiveFrame] = []
+        self.open: dict[str, Open] = {}
+        self.told: dict[str, int] = {}
+        """Alert -> highest event number that came on `alerts`."""
+        self.ids: set[str] = set()
+        """Ids of events without an alert."""
+        self.forget: deque[tuple[int, str]] = deque()
+        """(append time, alert or event id) of what is over."""
+        self.stated: deque[tuple[int, int]] = deque()
+        """(append time, shard time) of `live`, of the last minute."""
+
+    @property
+    def newest_append_ms(self) -> int:
+        """When `live` last moved this shard's time; 0 = never."""
+        return self.stated[-1][0] if self.stated else 0
+
+    def state_time(self, append_ms: int, time_ms: int) -> None:
+        """The shard time that `live` stated at `append_ms`."""
+        self.time_ms = time_ms
+        self.stated.append((append_ms, time_ms))
+        while len(self.stated) > 1 and self.stated[1][0] < append_ms - 4 * SKEW_MS:
+            self.stated.popleft()
+
+    def is_history(self, event: AlertEvent, append_ms: int) -> bool:
+        """True for an event of a time that had been passed long before it was appended."""
+        for stated_ms, time_ms in reversed(self.stated):
+            if stated_ms < append_ms - SKEW_MS:
+                return event.at_ms <= time_ms
+        return False
+
+    def is_repeat(self, event: AlertEvent) -> bool:
+        """True for what was told already."""
+        if event.alert is None:
+            return event.id in self.ids
+        return event.seq <= self.told.get(event.alert, 0)
+
+    def tell(self, event: AlertEvent, append_ms: int) -> None:
+        """Remembers an event as told."""
+        if event.alert is None:
+            self.ids.add(event.id)
+            self.forget.append((append_ms, event.id))
+        else:
+            self.told[event.alert] = event.seq
+            if event.state is not None and event.state.status == "closed":
+                self.forget.append((append_ms, event.alert))
+        while self.forget and self.forget[0][0] < append_ms - REMEMBER_MS:
+            name = self.forget.popleft()[1]
+            self.ids.discard(name)
+            if name not in self.open:
+                self.told.pop(name, None)
+
+
+class Fold:
+    """State of all shards. `starts`: offset of each partition of `alerts` that reading begins with."""
+
+    def __init__(self, starts: list[int], ring_events: int = 2000, ring_bytes: int = 4 << 20) -> None:
+        self.shards = [Shard(Ring(start, ring_events, ring_bytes)) for start in starts]
+        self.patients: dict[str, Patient] = {}
+        self.wards: dict[str, set[str]] = {}
+        self.trends: dict[str, Trend] = {}
+        self.repeats = 0
+        self.history = 0
+        self._alerts: dict[str, dict[str, AlertState]] = {}
+        self._departed: dict[str, tuple[int, str]] = {}
+        self._orphans: deque[tuple[str, bytes]] = deque(maxlen=MAX_ORPHANS)
+        self._update = Update()
+
+    # -- what others ask ------------------------------------------------------------------------------------------------
+
+    def take(self) -> Update:
+        """What is new; the next call starts from here."""
+        update, self._update = self._update, Update()
+        return update
+
+    def keyed(self) -> bool:
+        """Every shard has had a whole key-frame."""
+        return all(s.keyed for s in self.shards)
+
+    def times(self) -> dict[int, int]:
+        """Shard time (ms) of each shard that has one."""
+        return {n: s.time_ms for n, s in enumerate(self.shards) if s.keyed}
+
+    def offsets(self) -> list[int]:
+        """Position: next offset of `alerts` a shard."""
+        return [s.ring.next for s in self.shards]
+
+    def ward_of(self, patient: str) -> str | None:
+        """Where a patient is, or was within the last minutes; None for one that nobody knows."""
+        known = self.patients.get(patient)
+        if known is not None:
+            return known.ward
+        gone = self._departed.get(patient)
+        return None if gone is None else gone[1]
+
+    def alert(self, patient: str, alert: str) -> AlertState | None:
+        """An open alert of a patient."""
+        return self._alerts.get(patient, {}).get(alert)
+
+    def missed(self, offsets: list[int]) -> list[Held] | None:
+        """All events at or after a position, in order within each shard; None when not all of them are held."""
+        if len(offsets) != len(self.shards):
+            return None
+        found: list[Held] = []
+        for shard, offset in zip(self.shards, offsets, strict=True):
+            part = shard.ring.since(offset)
+            if part is None:
+                return None
+            found += part
+        return found
+
+    # -- alerts ---------------------------------------------------------------------------------------------------------
+
+    def apply_alert(self, number: int, offset: int, append_ms: int, event: AlertEvent, value: bytes) -> None:
+        """One record of `alerts`; `value` is its JSON as it lies on the log."""
+        shard = self.shards[number]
+        if not shard.ring.advance(offset):
+            return
+        if shard.is_repeat(event):
+            self.repeats += 1
+            return
+        if shard.is_history(event, append_ms):
+            self.history += 1
+            return
+        shard.tell(event, append_ms)
+        if event.state is not None:
+            self._fold_state(shard, event.state, event.at_ms)
+        held = Held(offset, event.patient, event.alert is not None, wire.event(number, offset, value))
+        shard.ring.append(held)
+        self._say(event.patient, held.frame)
+
+    def _fold_state(self, shard: Shard, state: AlertState, at_ms: int, shown: bool = True) -> None:
+        known = shard.open.get(state.alert)
+        if known is not None and known.state.seq > state.seq:
+            known.shown |= shown
+            return
+        if state.status == "closed":
+            self._drop(shard, state.alert)
+            return
+        shard.open[state.alert] = Open(state, at_ms, shown=shown)
+        self._alerts.setdefault(state.patient, {})[state.alert] = state
+        self._touch(state.patient)
+
+    def _drop(self, shard: Shard, alert: str) -> None:
+        held = shard.open.pop(alert, None)
+        if held is None:
+            return
+        patient = held.state.patient
+        alerts = self._alerts.get(patient)
+        if alerts is not None:
+            alerts.pop(alert, None)
+            if not alerts and patient not in self.patients:
+                del self._alerts[patient]
+        self._touch(patient)
+
+    def _touch(self, patient: str) -> None:
+        known = self.patients.get(patient)
+        if known is not None:
+            known.touch()
+
+    def _say(self, patient: str, frame: bytes) -> None:
+        """An event to the viewers of a patient; kept back until `live` has told in which ward the patient is."""
+        if self.ward_of(patient) is not None:
+            self._update.events.append((patient, frame))
+        else:
+            self._orphans.append((patient, frame))
+
+    def skip_alert(self, number: int, offset: int) -> None:
+        """A record of `alerts` that cannot be read: passed by, so that the position goes on."""
+        self.shards[number].ring.advance(offset)
+
+    # -- live -----------------------------------------------------------------------------------------------------------
+
+    def apply_live(self, append_ms: int, frame: LiveFrame) -> None:
+        """One record of `live`: a delta, or a part of a key-frame."""
+        shard = self.shards[frame.shard]
+        if frame.t_ms < shard.time_ms:
+            return
+        if frame.key:
+            self._apply_part(shard, append_ms, frame)
+            return
+        if shard.parts:
+            shard.after.append(frame)
+        if shard.keyed:
+            shard.state_time(append_ms, frame.t_ms)
+            self._apply_delta(frame, append_ms)
+
+    def _apply_part(self, shard: Shard, append_ms: int, frame: LiveFrame) -> None:
+        first = next(iter(shard.parts.values()), None)
+        if first is None or (first.t_ms, first.parts) != (frame.t_ms, frame.parts):
+            shard.parts.clear()
+            shard.after.clear()
+        shard.parts[frame.part] = frame
+        if len(shard.parts) < frame.parts:
+            return
+        parts, after = [shard.parts[n] for n in sorted(shard.parts)], shard.after
+        shard.parts, shard.after = {}, []
+        self._install(shard, append_ms, frame.t_ms, frame.shard, [p for part in parts for p in part.patients])
+        for delta in after:
+            if delta.t_ms >= shard.time_ms:
+                shard.state_time(append_ms, delta.t_ms)
+                self._apply_delta(delta, append_ms)
+
+    def _apply_delta(self, frame: LiveFrame, append_ms: int) -> None:
+        for delta in frame.patients:
+            if not delta.admitted:
+                self._remove(delta.patient, append_ms, delta.ward)
+                continue
+            known = self.patients.get(delta.patient)
+            if known is None:
+                self._add(frame.shard, copy(delta))
+                continue
+            before = known.ward
+            merge(known.frame, delta)
+            known.touch()
+            self._moved(delta.patient, before, known.ward)
+            self._changed(delta.patient, delta)
+
+    def _install(self, shard: Shard, append_ms: int, time_ms: int, number: int, frames: list[PatientFrame]) -> None:
+        """A whole key-frame: patients, wards and open alerts of the shard are what it says."""
+        first, shard.keyed = not shard.keyed, True
+        shard.state_time(append_ms, time_ms)
+        listed = {f.patient: f for f in frames if f.admitted}
+        for gone in (f for f in frames if not f.admitted):
+            self._remove(gone.patient, append_ms, gone.ward)
+        for patient in [p for p, k in self.patients.items() if k.shard == number and p not in listed]:
+            self._remove(patient, append_ms)
+        alerts = [state for f in listed.values() for state in f.alerts]
+        for patient, frame in listed.items():
+            fresh = copy(frame)
+            known = self.patients.get(patient)
+            if known is None:
+                self._add(number, fresh)
+            elif known.frame != fresh:
+                before, known.frame = known.ward, fresh
+                known.touch()
+                self._moved(patient, before, fresh.ward)
+                self._changed(patient, fresh)
+        self._compare_alerts(shard, number, time_ms, alerts, first)
+        if first:
+            self._update.rekey.update(f.ward for f in listed.values())
+        for patient in [p for p, (since, _) in self._departed.items() if since < append_ms - REMEMBER_MS]:
+            del self._departed[patient]
+
+    def _compare_alerts(self, shard: Shard, number: int, time_ms: int, alerts: list[AlertState], first: bool) -> None:
+        listed = {a.alert for a in alerts}
+        for state in alerts:
+            known = shard.open.get(state.alert)
+            if known is None and shard.told.get(state.alert, 0) >= state.seq:
+                continue  # its closing event came before this key-frame
+            if known is None or known.state.seq < state.seq:
+                self._fold_state(shard, state, time_ms, shown=first)
+                continue
+            known.missing = False
+            if not known.shown:
+                known.shown = True
+                self._update.rekey.add(self.ward_of(state.patient) or "")
+        for alert, held in list(shard.open.items()):
+            if alert in listed or held.at_ms > time_ms:
+                continue
+            if not held.missing:
+                held.missing = True
+                continue
+            self._lose(shard, number, time_ms, held)
+
+    def _lose(self, shard: Shard, number: int, time_ms: int, held: Open) -> None:
+        """Ends an alert that the fold behind it has forgotten, and says so."""
+        state = msgspec.structs.replace(held.state, status="closed", seq=held.state.seq + 1)
+        cause = cause_deadline("fold_lost", time_ms)
+        said = AlertEvent(
+            id=event_id(state.alert, "closed", cause),
+            transition="closed",
+            patient=state.patient,
+            at_ms=time_ms,
+            cause=cause,
+            seq=state.seq,
+            alert=state.alert,
+            state=state,
+            evidence=Evidence(reason=FOLD_LOST),
+        )
+        self._drop(shard, state.alert)
+        # Not on the log: it carries the offset before the position, so that it moves no client's position.
+        self._say(state.patient, wire.event(number, shard.ring.next - 1, wire.to_json(said)))
+
+    # -- patients -------------------------------------------------------------------------------------------------------
+
+    def _add(self, number: int, frame: PatientFrame) -> None:
+        patient = frame.patient
+        self._departed.pop(patient, None)
+        self.patients[patient] = Patient(number, frame, self._alerts.setdefault(patient, {}))
+        self.wards.setdefault(frame.ward, set()).add(patient)
+        self._changed(patient, frame)
+        if self._alerts[patient]:
+            self._update.rekey.add(frame.ward)
+        if any(patient == p for p, _ in self._orphans):
+            self._update.events += [(p, event) for p, event in self._orphans if p == patient]
+            self._orphans = deque(((p, event) for p, event in self._orphans if p != patient), MAX_ORPHANS)
+
+    def _remove(self, patient: str, append_ms: int, ward: str = "") -> None:
+        known = self.patients.pop(patient, None)
+        if known is None:
+            if ward:
+                self._departed[patient] = (append_ms, ward)
+            return
+        self._departed[patient] = (append_ms, known.ward)
+        if not self._alerts.get(patient):
+            self._alerts.pop(patient, None)
+        self._leave(patient, known.ward)
+        self._update.frames.pop(patient, None)
+
+    def _leave(self, patient: str, ward: str) -> None:
+        there = self.wards.get(ward, set())
+        there.discard(patient)
+        if not there:
+            self.wards.pop(ward, None)
+        self._update.left.append((patient, ward))
+
+    def _moved(self, patient: str, before: str, ward: str) -> None:
+        if before == ward:
+            return
+        self._leave(patient, before)
+        self.wards.setdefault(ward, set()).add(patient)
+        self._update.rekey.add(ward)
+
+    def _changed(self, patient: str, delta: PatientFrame) -> None:
+        pending = self._update.frames.get(patient)
+        if pending is None:
+            self._update.frames[patient] = copy(delta)
+        else:
+            merge(pending, delta)
+
+    # -- trends ---------------------------------------------------------------------------------------------------------
+
+    def apply_trend(self, frame: TrendFrame) -> None:
+        """One record of `trends`."""
+        for patient, loinc, median in frame.medians:
+            trend = self.trends.get(patient)
+            if trend is None:
+                trend = self.trends[patient] = Trend()
+            if trend.put(loinc, frame.minute_ms, median):
+                self._update.trends.setdefault(frame.minute_ms, []).append((patient, loinc, median))
+
+    def forget_trends(self, before_ms: int) -> None:
+        """Lets go of the series of patients who are not here and whose newest median is older."""
+        for patient in [p for p, t in self.trends.items() if p not in self.patients and t.newest_ms() < before_ms]:
+            del self.trends[patient]
+
+
+def shard_number(patient: str, shards: int) -> int:
+    """The shard of a patient."""
+    return shard_of(key64(patient), shards)
