@@ -40,7 +40,7 @@ CODES: tuple[Code, ...] = (
     Code("8478-0", "mean_pressure", "MAP", "mm[Hg]", 0, 330, 25, 220, True),
     Code("8310-5", "temperature", "Temp", "Cel", 14.2, 47, 25, 43),
     Code("2339-0", "glucose", "Glu", "mmol/L", 0.55, 111, 1.1, 38.9),
-    Code("99504-3", "glucose_cgm", "Glu", "mmol/L", 2.1, 22.3, 2.1, 22.3),
+    Code("99504-3", "glucose_cgm", "Glu", "mmol/L", 2.1, 28.0, 2.1, 28.0),  # sensors end at 400 or at 500 mg/dL (27.8)
     Code("3150-6", "fio2", "FiO₂", "%", 15, 100, 21, 100),
     Code("3151-8", "oxygen_flow", "O₂ flow", "L/min", 0, 80, 0, 70),
     Code("19889-5", "etco2", "EtCO₂", "mm[Hg]", 0, 150, 5, 100),

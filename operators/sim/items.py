@@ -27,6 +27,7 @@ from schemas.codes import (
     NO_VALUE,
     SUSPECT,
     SYNONYMS,
+    Code,
 )
 from schemas.facts import Command, DeviceFact, PatientFact, RuleFact
 from schemas.identity import key64
@@ -99,19 +100,17 @@ def no_value(reason: str) -> int:
     return NO_VALUE | ABSENT.index(reason if reason in ABSENT else "unknown") << ABSENT_SHIFT
 
 
-def expected(said: Said) -> tuple[str, float | None, int] | str:
-    """(timeline code, canonical value or None, flags) of a reading, or the reason why it is refused (`ways-in.md` 1 and 8).
+def expected(said: Said) -> tuple[str, float | None, int] | None:
+    """(timeline code, canonical value or None, flags) of a reading, None for a code that is not taken (`ways-in.md` 1 and 8).
 
     Written apart from `operators.decode`: where the two differ, one of them is wrong.
     """
     loinc = SYNONYMS.get(said.code, said.code)
     code = BY_LOINC.get(loinc)
     if code is None:
-        return "unknown_code"
+        return None
     if said.value is None or said.absent is not None:
         return loinc, None, no_value(said.absent or "unknown")
-    if said.quality in ("test", "demo"):
-        return "test_data"
     flags, x = 0, float(said.value)
     if said.unit != code.unit:
         conversion = CONVERSIONS[code.unit].get(said.unit or "")
@@ -119,7 +118,7 @@ def expected(said: Said) -> tuple[str, float | None, int] | str:
             return loinc, None, no_value("unit-unknown")
         x, flags = x * conversion[0] + conversion[1], CONVERTED
     if said.compare:
-        return loinc, x, flags | (BELOW if said.compare == "<" else ABOVE)
+        return loinc, *_bound(said, code, x, flags)
     if x == 0 and code.zero_is_no_signal:
         return loinc, None, flags | no_value("zero")
     if _unit_is_suspect(loinc, said.unit, said.value):
@@ -129,6 +128,14 @@ def expected(said: Said) -> tuple[str, float | None, int] | str:
     if not code.suspect_low <= x <= code.suspect_high or said.quality == "suspect":
         flags |= SUSPECT
     return loinc, x, flags
+
+
+def _bound(said: Said, code: Code, x: float, flags: int) -> tuple[float | None, int]:
+    """A sensor's LOW or HIGH: the bound of its range, which counts as beyond; a bound that cannot be one is impossible."""
+    low, high = (0.0, code.high) if said.compare == "<" else (code.low, 10 * code.high)
+    if code.loinc in CODED or not low <= x <= high:
+        return None, flags | no_value("impossible")
+    return x, flags | (BELOW if said.compare == "<" else ABOVE) | (SUSPECT if said.quality == "suspect" else 0)
 
 
 def _unit_is_suspect(loinc: str, unit: str | None, value: float) -> bool:
@@ -142,14 +149,14 @@ def _unit_is_suspect(loinc: str, unit: str | None, value: float) -> bool:
 
 def truth_of(device: str, t_ms: int | None, said: Sequence[Said]) -> tuple[str, tuple[Truth, ...]]:
     """(expect, rows) of a well-formed message: an unknown code is refused alone, test data and a code twice refuse the whole."""
+    if any(reading.quality in ("test", "demo") for reading in said):
+        return "test_data", ()
     rows: list[Truth] = []
     expect, clock = "ok", NO_CLOCK if t_ms is None else 0
     for reading in said:
         outcome = expected(reading)
-        if outcome == "unknown_code":
+        if outcome is None:
             expect = "unknown_code"
-        elif isinstance(outcome, str):
-            return outcome, ()
         elif any(outcome[0] == row.loinc for row in rows):
             return "code_twice", ()
         else:
