@@ -18,7 +18,7 @@ START_MS = 1_700_000_000_000
 CODE = {"hr": 8867, "rr": 9279, "spo2": 59408, "sbp": 8480, "temp": 8310, "glucose": 2339, "cgm": 99504, "acvpu": 67775, "oxygen": 107117}
 CODE |= {"fio2": 3150, "flow": 3151, "dbp": 8462}
 WORDS = {number: word for word, number in CODE.items()}
-HEALTHY = {"hr": 70.0, "rr": 16.0, "spo2": 98.0, "sbp": 120.0, "temp": 37.0}
+HEALTHY: dict[str, Any] = {"hr": 70.0, "rr": 16.0, "spo2": 98.0, "sbp": 120.0, "temp": 37.0}
 
 
 def ms(at_s: float) -> int:
@@ -95,9 +95,7 @@ class Ward:
     def beat(self, at_s: float, device: str = "mon", patient: str = "amin") -> None:
         self.add(self.rows(at_s, {"beat": None}, device, patient, None, c.BEAT))
 
-    def every(
-        self, step_s: float, start_s: float, end_s: float, device: str = "mon", patient: str = "amin", **values: float | None
-    ) -> None:
+    def every(self, step_s: float, start_s: float, end_s: float, device: str = "mon", patient: str = "amin", **values: Any) -> None:
         """The same message each `step_s` from `start_s` up to and with `end_s`."""
         for n in range(int((end_s - start_s) / step_s) + 1):
             self.read(start_s + n * step_s, device, patient, **values)
@@ -140,7 +138,7 @@ def _line(e: Event) -> str:
 
 
 def _words(slot: str) -> str:
-    head, *rest = slot.split(":")
+    head, *rest = slot.split(":", 2)
     known = c.BY_LOINC.get(head)
     return " ".join([WORDS[known.number], *rest]) if known else slot
 
