@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from operators.sim.items import Draft
 
+START_MS = 1_767_229_200_000
+"""Where a recorded run begins unless told otherwise: 2026-01-01 09:00 in Kuala Lumpur."""
+
 
 class Ticks(NamedTuple):
     """Seconds of the story -> ms of the record. `speed` makes a live ward run faster than its clock."""
