@@ -204,7 +204,8 @@ class Running:
 
 def config_for(url: str, static: Path, **fields: Any) -> GatewayConfig:
     """Loopback, a free port, the tests' secret."""
-    return GatewayConfig(**{"log_url": url, "port": 0, "secret": SECRET, "static_dir": static} | fields)
+    settings: dict[str, Any] = {"log_url": url, "port": 0, "secret": SECRET, "static_dir": static} | fields
+    return GatewayConfig(**settings)
 
 
 @contextlib.contextmanager
@@ -219,7 +220,8 @@ def running(config: GatewayConfig, clock: Callable[[], int] = wall_ms) -> Iterat
 
 def token(user: str = "n-01", role: str = "nurse", wards: list[str] | None = None, **fields: Any) -> str:
     """A good token of the tests' secret."""
-    return make_token(SECRET, user=user, role=role, wards=["4b"] if wards is None else wards, **{"now_s": time.time()} | fields)
+    settings: dict[str, Any] = {"now_s": time.time()} | fields
+    return make_token(SECRET, user=user, role=role, wards=["4b"] if wards is None else wards, **settings)
 
 
 Message = dict[str, Any]
