@@ -1,12 +1,20 @@
-"""Rules for all tests: seeded, and with NADI_REQUIRE=1 (CI) a test that could not run is a failure with its reason."""
+"""Rules and logs for all tests: seeded; with NADI_REQUIRE=1 (CI) a test that could not run is a failure with its reason.
+
+`log_url` is a fresh, empty log, once in SQLite and once in Kafka; `kafka_log_url` and `sqlite_log_url` are one of them; `kafka_url` is the one real broker of the run.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from sinks.log import sqlite_url
+from sinks.log.broker import LocalKafka, available
+from tests.support.kafka import drop_namespace, fresh_namespace
 
 settings.register_profile("nadi", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("nadi")
@@ -37,5 +45,39 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests of the one broker or browser go to one worker: neither is started twice."""
     for item in items:
+        if "kafka_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
         if item.get_closest_marker("kafka") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("outside"))
+
+
+@pytest.fixture(scope="session")
+def kafka_url() -> Iterator[str]:
+    """`kafka://127.0.0.1:port` of a real broker, started at its first use. Without one the tests that need it are skipped, in CI they fail."""
+    reason = available()
+    if reason is not None and (REQUIRE or os.environ.get("CI")):
+        pytest.fail(f"no Kafka: {reason}")
+    if reason is not None:
+        pytest.skip(f"no Kafka: {reason}")
+    with LocalKafka() as kafka:
+        yield kafka.url
+
+
+@pytest.fixture
+def kafka_log_url(kafka_url: str) -> Iterator[str]:
+    """A namespace of its own in the broker: empty, and removed afterwards."""
+    url = fresh_namespace(kafka_url)
+    yield url
+    drop_namespace(url)
+
+
+@pytest.fixture
+def sqlite_log_url(tmp_path: Path) -> str:
+    """A folder that does not exist yet."""
+    return sqlite_url(tmp_path / "log")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+def log_url(request: pytest.FixtureRequest) -> str:
+    """Whoever asks for it runs once on either log."""
+    return str(request.getfixturevalue(f"{request.param}_log_url"))

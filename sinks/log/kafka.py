@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import NewTopic, OffsetSpec
+from confluent_kafka.admin import NewTopic, OffsetSpec  # type: ignore[attr-defined]  # public, but not in the hints' __all__
 
 from schemas.topics import Topic
 from sinks.log.api import TP, LogError
-from sinks.log.kafka_cluster import WAIT_S, Cluster, parse_url
+from sinks.log.kafka_cluster import EARLIEST, LATEST, WAIT_S, Cluster, parse_url
 from sinks.log.kafka_reader import KafkaReader
 from sinks.log.kafka_writer import RECORD_OVERHEAD_BYTES, KafkaWriter
 
@@ -62,10 +62,10 @@ class KafkaLog:
         return len(self._cluster.describe(topic).partitions)
 
     def starts(self, tps: Sequence[TP]) -> dict[TP, int]:
-        return self._cluster.offsets(tps, OffsetSpec.earliest())
+        return self._cluster.offsets(tps, EARLIEST)
 
     def ends(self, tps: Sequence[TP]) -> dict[TP, int]:
-        return self._cluster.offsets(tps, OffsetSpec.latest())
+        return self._cluster.offsets(tps, LATEST)
 
     def offsets_at(self, tps: Sequence[TP], append_ms: int) -> dict[TP, int]:
         """The ends are asked first: what is appended meanwhile is then read, never skipped."""

@@ -7,7 +7,13 @@ from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType, TopicDescription
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in the hints' __all__
+    AdminClient,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+    TopicDescription,
+)
 
 from sinks.log.api import TP, LogError, LogUnreachable, OffsetGone
 
@@ -19,6 +25,8 @@ COMMON: dict[str, str | int | float | bool] = {
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 500,  # default 10 s: that long nothing would move after the broker is back
 }
+EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _NO_ANSWER = frozenset(
     {
         KafkaError._TIMED_OUT,
@@ -128,8 +136,8 @@ class Cluster:
 
     def check_positions(self, positions: Mapping[TP, int]) -> None:
         """Raises OffsetGone where a position was trimmed or lies beyond the end."""
-        starts = self.offsets(positions, OffsetSpec.earliest())
-        ends = self.offsets(positions, OffsetSpec.latest())
+        starts = self.offsets(positions, EARLIEST)
+        ends = self.offsets(positions, LATEST)
         for tp, position in positions.items():
             if not starts[tp] <= position <= ends[tp]:
                 where = "was trimmed" if position < starts[tp] else "lies beyond the end"

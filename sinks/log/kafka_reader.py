@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import OffsetSpec
 
 from sinks.log.api import TP, CorruptRecord, Headers, LogError, OffsetGone, Record
-from sinks.log.kafka_cluster import COMMON, Cluster
+from sinks.log.kafka_cluster import COMMON, LATEST, Cluster
 
 ASK_S = 2.0
 """An answer about the ends later than this is of no use."""
@@ -80,11 +79,11 @@ class KafkaBatch:
 
     @cached_property
     def keys(self) -> list[bytes | None]:
-        return [m.key() for m in self._messages]  # type: ignore[misc]  # the hints allow str, the plain Consumer gives bytes
+        return [m.key() for m in self._messages]
 
     @cached_property
     def values(self) -> list[bytes | None]:
-        return [m.value() for m in self._messages]  # type: ignore[misc]
+        return [m.value() for m in self._messages]
 
     @cached_property
     def headers(self) -> list[Headers]:
@@ -142,7 +141,7 @@ class KafkaReader:
             if len(self._asked) >= ASKS:
                 return
         asked = time.time_ns() // 1_000_000 if self._now_ms is None else self._now_ms
-        self._asked.append((asked, dict(self._cluster.ask_offsets(self.positions, OffsetSpec.latest(), ASK_S))))
+        self._asked.append((asked, dict(self._cluster.ask_offsets(self.positions, LATEST, ASK_S))))
 
     def ends(self) -> tuple[int, dict[TP, int]] | None:
         """The newest whole answer; older questions are forgotten with it, failed ones too."""
