@@ -16,8 +16,9 @@ from operators.alerting import episode
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO
 from operators.monitor.facts import apply_fact, fire_lease, is_news, warm_up
+from operators.monitor.instants import close_instants
 from operators.monitor.live import Frames
-from operators.monitor.rows import apply_rows, close_instants
+from operators.monitor.rows import apply_rows
 from operators.monitor.state import State
 from schemas.identity import cause_deadline
 from schemas.records import Append

@@ -16,6 +16,7 @@ from operators.clinical.tables import silent_after_ms
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO, NEVER
 from operators.monitor.devices import NOBODY, holder, newest
+from operators.monitor.instants import close_instant_before
 from operators.monitor.people import why_none
 from operators.monitor.state import COMMANDS_REMEMBERED, State, Versioned, is_continuous
 from schemas.codes import BY_NUMBER
@@ -158,7 +159,7 @@ def set_thresholds(state: State, slot: int) -> None:
 
 
 def _limits_changed(state: State, slot: int, before: Before, cause: str, at_ms: int) -> None:
-    """A changed limit stops its delays and holds; an open alert stays, unless the side was switched off. New values count from the next row."""
+    """A changed limit stops its delays and holds; an open alert stays, unless the side is off now. New values count from the next row."""
     set_thresholds(state, slot)
     if BY_NUMBER.get(int(state.slots.code[slot])) is None:
         return
@@ -299,6 +300,8 @@ def fire_lease(state: State, device: int) -> None:
     """The lease of a device changes by time."""
     at_ms = int(state.devices.lease_due[device])
     if state.warm:
+        if (person := int(state.devices.patient[device])) != NOBODY:
+            close_instant_before(state, person, at_ms)
         for slot in state.slots_of_device[device]:
             judge.fire_limits(state, slot, at_ms - 1)
         if state.devices.due[device] < at_ms:

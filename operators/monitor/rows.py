@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.clinical.tables import NEWS2_MEDIUM, NEWS2_SINGLE, NOT_JUDGED_AFTER_MS
+from operators.clinical.tables import NOT_JUDGED_AFTER_MS
 from operators.monitor import judge
-from operators.monitor.columns import LONG_AGO, NEVER
+from operators.monitor.columns import NEVER
 from operators.monitor.facts import fire_leases, set_thresholds
-from operators.monitor.people import Index, Judged
+from operators.monitor.instants import close_instants
+from operators.monitor.people import Index
 from operators.monitor.state import State
 from schemas.codes import ABOVE, BEAT, BELOW, LATE, NO_VALUE, OBSERVED, REPLAYED
 from schemas.columns import ROW, Rows
@@ -122,29 +123,12 @@ def _round(state: State, rows: Columns, slots: Index, people: Index) -> None:
         _apply(state, rows.take(one), slots[one], people[one])
 
 
-def close_instants(state: State, p: Index, at_ms: NDArray[np.int64]) -> None:
-    """Judges the pending instants of these (distinct) patients that differ from `at_ms`."""
-    pending = state.people.pending[p]
-    ends = (pending != LONG_AGO) & (pending != at_ms)
-    if not ends.any():
-        return
-    p, pending = p[ends], pending[ends]
-    state.people.pending[p] = LONG_AGO
-    scored = state.people.none[p] == 0
-    if not state.warm or not scored.any():
-        return
-    p, pending = p[scored], pending[scored]
-    judged: Judged = state.people.judge(p, pending, state.slots, state.devices.key)
-    changed = (state.people.points[p] != judged.points).any(1)
-    state.people.points[p], state.people.judged_at[p] = judged.points, pending
-    state.people.rescored[p[changed]] = True
-    active = state.people.watched[p] | (judged.lower >= NEWS2_MEDIUM) | (judged.points == NEWS2_SINGLE).any(1)
-    for row in np.flatnonzero(active).tolist():
-        judge.score_instant(state, int(p[row]), judged, row, int(pending[row]))
-
-
 def _apply(state: State, rows: Columns, slots: Index, people: Index) -> None:
     """Rows of distinct slots, in the order of each patient's rows."""
+    if state.warm:
+        due = state.slots.due[slots] <= rows.at
+        for slot, at_ms in zip(slots[due].tolist(), rows.at[due].tolist(), strict=True):
+            judge.fire_limits(state, slot, at_ms)
     devices = state.slots.device[slots].astype(np.intp)
     state.pairs.place(state.slots.pair[slots].astype(np.intp), rows.t)
     bound = state.devices.patient[devices] == people
@@ -188,7 +172,7 @@ def _speaks_again(state: State, device: int, rows: Columns, i: int) -> None:
 
 
 def _late_run(state: State, device: int, rows: Columns, i: int, on_time: bool) -> None:
-    """Rows that were all late for a minute: the device looks live and nothing of it is judged. Beats and replayed letters say nothing about it."""
+    """Rows that were all late for a minute: it looks live and nothing of it is judged. Beats and replayed letters do not count."""
     table, received_ms = state.devices, int(rows.at[i])
     if rows.flags[i] & (BEAT | REPLAYED):
         return
@@ -210,9 +194,6 @@ def _newest(state: State, rows: Columns, s: Index) -> None:
     absent = (rows.flags & NO_VALUE) != 0
     value = np.where(absent, np.nan, rows.value)
     table = state.slots
-    if state.warm:
-        for slot, at_ms in zip(*(x[table.due[s] <= rows.at].tolist() for x in (s, rows.at)), strict=True):
-            judge.fire_limits(state, slot, at_ms)
     bounds = (rows.flags & (BELOW | ABOVE)) != 0
     table.take(s, rows.t, rows.at, value, rows.flags, ~bounds)
     if not state.warm:
