@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Recovery folder of a flow."""
         return self.folder / "recovery" / flow
 
+    def health(self, flow: str) -> Path:
+        """File in which a flow says each second how it goes."""
+        return self.folder / "health" / f"{flow}.json"
+
 
 ENVIRONMENT: dict[str, str] = {
     "NADI_DATA": "data",
@@ -103,8 +107,9 @@ ENVIRONMENT: dict[str, str] = {
     "NADI_POLL": "flow.poll",
     "NADI_EPOCH_MS": "flow.epoch_ms",
 }
-"""Variable -> setting. NADI_CONFIG (the file) and NADI_TOKEN_SECRET (the secret itself) stand apart: neither is a setting of the file."""
-APART = ("NADI_CONFIG", "NADI_TOKEN_SECRET")
+"""Variable -> setting. Those of APART are no settings of the file."""
+APART = ("NADI_CONFIG", "NADI_TOKEN_SECRET", "NADI_TOKEN", "NADI_SUPERVISOR")
+"""The file; the secret itself; a viewer's token (`nadi watch`); the process that started this one and takes it along when it dies."""
 FOR_CHECKS = ("NADI_REQUIRE", "NADI_CI_", "NADI_TEST_", "NADI_BENCH_")
 """Variables of `make test` and `make bench`: no settings, let pass."""
 
@@ -271,6 +276,12 @@ def _safe(settings: Settings, environ: Mapping[str, str], place: _Place) -> None
         place.refuse("gateway.jwks", "a key set and a token secret are both set: keep one")
     if gateway.jwks and settings.demo:
         place.refuse("gateway.jwks", "the demo signs its tokens itself and takes no key set")
+
+
+def check(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The same settings, if they are safe: for those that an option has changed after `load`. Raises SettingsError."""
+    _safe(settings, environ, _Place(None, ""))
+    return settings
 
 
 def _check_log(url: str) -> None:
