@@ -19,7 +19,7 @@ from operators.monitor.judge import SIDES
 from operators.monitor.people import WHY_NONE
 from operators.monitor.state import State
 from schemas.codes import BY_NUMBER, absent_reason
-from schemas.events import TrendFrame
+from schemas.events import AlertState, TrendFrame
 from schemas.facts import DeviceFact, PatientFact
 from schemas.records import Append
 from schemas.topics import MAX_RECORD_BYTES
@@ -36,6 +36,7 @@ class Frames:
     def __init__(self) -> None:
         self._slot_head: dict[int, tuple[DeviceFact | None, bytes]] = {}
         self._names: dict[int, bytes] = {}
+        self._kept: dict[int, tuple[tuple[object, ...], bytes, bytes]] = {}
         self._label: list[tuple[bytes, bool]] = []
         self._slots_seen = 0
 
@@ -48,6 +49,7 @@ class Frames:
         key = (state.time_ms - state.shard * SECOND_MS) // KEY_MS
         whole = key != state.key_ms
         state.key_ms = key
+        self._group(state)
         if whole:
             everyone = [p for p in range(state.people.n) if self._shown(state, p)]
             gone = [p for p in np.flatnonzero(state.people.dirty[: state.people.n]).tolist() if not self._shown(state, p)]
@@ -61,6 +63,15 @@ class Frames:
             if state.minute_ms != LONG_AGO:
                 self._trends(state, minute * MINUTE_MS, out)
             state.minute_ms = minute
+
+    def _group(self, state: State) -> None:
+        """Alerts and devices by patient, once a frame."""
+        self._alerts: dict[str, list[AlertState]] = {}
+        for alert in state.alerts.values():
+            self._alerts.setdefault(alert.patient, []).append(alert)
+        self._bound: dict[int, list[int]] = {}
+        for d, p in enumerate(state.devices.patient[: state.devices.n].tolist()):
+            self._bound.setdefault(p, []).append(d)
 
     @staticmethod
     def _shown(state: State, person: int) -> bool:
@@ -148,20 +159,26 @@ class Frames:
         return b'{"device":%b,"device_class":%b,"interval_ms":%d,' % (name, class_, own)
 
     def _whole(self, state: State, person: int, key: bool) -> bytes:
-        fact = state.patients.get(person)
         pieces = [
-            b'"patient":' + _encode(state.patient_name(person)),
+            b'"patient":' + self._name(state, person),
             b'"admitted":' + (b"true" if state.people.admitted[person] else b"false"),
-            _context(fact),
+            self._standing(state, person)[1],
             b'"vitals":' + self._vitals(state, person, None),
             b'"score":' + _score(state, person),
             b'"devices":' + self._devices(state, person),
         ]
         if key:
-            name = state.patient_name(person)
-            pieces.append(b'"limits":' + _encode(_bands(state, person)))
-            pieces.append(b'"alerts":' + _encode([a for a in state.alerts.values() if a.patient == name]))
+            pieces.append(b'"limits":' + self._standing(state, person)[2])
+            pieces.append(b'"alerts":' + _encode(self._alerts.get(state.patient_name(person), [])))
         return b"{" + b",".join(pieces) + b"}"
+
+    def _standing(self, state: State, person: int) -> tuple[tuple[object, ...], bytes, bytes]:
+        """(what it was made of, context, limits): changes only with facts and new vitals."""
+        made_of = (state.patients.get(person), state.site, len(state.slots_of_person[person]))
+        kept = self._kept.get(person)
+        if kept is None or any(a is not b for a, b in zip(kept[0][:2], made_of[:2], strict=True)) or kept[0][2] != made_of[2]:
+            kept = self._kept[person] = (made_of, _context(made_of[0]), _encode(_bands(state, person)))
+        return kept
 
     def _vitals(self, state: State, person: int, only: set[int] | None) -> bytes:
         """Slots by LOINC, best first: streaming before spot, then newest. A vital whose slots were all forgotten is an empty list."""
@@ -182,7 +199,7 @@ class Frames:
 
     def _devices(self, state: State, person: int) -> bytes:
         table, out = state.devices, []
-        for d in np.flatnonzero(table.patient[: table.n] == person).tolist():
+        for d in self._bound.get(person, ()):
             text = b'{"device":%s,"device_class":%s,"interval_ms":%d,"bound_ms":%d' % (
                 _encode(state.device_name(d)),
                 _encode(state.device_class(d)),
