@@ -99,7 +99,8 @@ def append_stream(writer: Writer, items: Iterable[Item], pace: Pace, progress: P
             readings += len(item.truth)
             last_ms = item.arrival_ms
         first_ms = item.arrival_ms if first_ms is None else first_ms
-        writer.append(item.topic, item.partition, item.body, item.key.encode() if item.key else None, tuple(headers))
+        key = (item.key or item.mark).encode()  # marks too: a compacted topic takes no record without key
+        writer.append(item.topic, item.partition, item.body, key, tuple(headers))
         records += 1
         if not records % FLUSH_EVERY:
             writer.poll()
