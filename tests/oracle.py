@@ -29,10 +29,11 @@ def newest(leases: list[Lease]) -> Lease | None:
 
 
 class Fold(Judge):
-    """All patients of some entries, in their order; `events` grows."""
+    """The patients of one shard, or all (None); `events` grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, shard: int | None = None) -> None:
         super().__init__()
+        self.shard = shard
         self.begun: set[str] = set()
         self.versions: dict[tuple[str, str], int] = {}
         self.seen: dict[int | str, int] = {}  # source partition -> highest offset; commands apart from the rows made of them
@@ -54,6 +55,7 @@ class Fold(Judge):
                 self.cold = False
                 for p in self.patients.values():  # CHOICE: rows taken while their binding was unknown go, if it is still unknown
                     p.slots = {k: v for k, v in p.slots.items() if k[0] in p.heard or k[0].startswith(manual_device(""))}
+                    self.run(p, self.shard_ms, lambda *_: True)  # CHOICE: silence that fell due while cold is told now, at its own time
         else:
             self.time(entry)
 
@@ -87,7 +89,7 @@ class Fold(Judge):
             self.end(p, a, "closed", at, cause)  # CHOICE: latched ones stay
         self.relimit(p, at, cause)
         for device in list(p.heard) if anew else ():
-            p.heard[device] = at
+            p.heard[device] = max(at, p.heard[device])
             self.bind(p, device, at, cause)
 
     def relimit(self, p: Patient, at: int, cause: str) -> None:
@@ -110,7 +112,8 @@ class Fold(Judge):
         self.corrected(device, was, at, cause)
         names = {x.patient for fact in (was, self.devices.get(device)) if fact for x in fact.leases}
         for name in sorted(names | {p.name for p in self.patients.values() if any(k[0] == device for k in p.slots)}):
-            self.bind(self.patient(name), device, at, cause)
+            if self.shard in (None, ids.shard_of(ids.key64(name))):
+                self.bind(self.patient(name), device, at, cause)
 
     def corrected(self, device: str, was: DeviceFact | None, at: int, cause: str) -> None:
         """CHOICE: judged for the newest lease, when it was not the newest before; one event a patient that had rows."""

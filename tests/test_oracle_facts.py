@@ -285,7 +285,7 @@ def test_silence_that_ended_while_cold_is_told_afterwards() -> None:
     w = Ward(stated=False)
     w.time(60)
     w.add(End("a", 2))
-    assert w.told(61) == ["10 silent mon raised technical"]
+    assert w.told() == ["10 silent mon raised technical"]
 
 
 def test_rows_before_their_binding_was_known_are_kept_if_it_is_stated() -> None:
