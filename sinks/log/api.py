@@ -97,9 +97,7 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Appends. Order within a partition is kept; nothing is confirmed before `flush`. Buffers are bounded: `append` waits when full."""
 
-    def append(
-        self, topic: str, partition: int, value: bytes | None, key: bytes | None = None, headers: Headers = ()
-    ) -> None: ...
+    def append(self, topic: str, partition: int, value: bytes | None, key: bytes | None = None, headers: Headers = ()) -> None: ...
 
     def poll(self) -> None:
         """Lets buffered records go and raises DeliveryFailed if one was refused; does not wait."""
@@ -122,7 +120,7 @@ class Log(Protocol):
         ...
 
     def create(self, topics: Iterable[Topic]) -> list[str]:
-        """Creates what is missing, with its settings; returns the names created. An existing topic with too few partitions is a LogError."""
+        """Creates what is missing; returns the names created. An existing topic of other partitions or clean-up is a LogError."""
         ...
 
     def topics(self) -> list[str]: ...

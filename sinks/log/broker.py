@@ -72,7 +72,7 @@ log.cleaner.dedupe.buffer.size=4194304
 
 
 class LocalKafka:
-    """`with LocalKafka() as kafka: open_log(kafka.url)`. The broker dies with the thread that started it, even when its process is killed."""
+    """`with LocalKafka() as kafka: open_log(kafka.url)`. The broker dies with the thread that started it, however that ends."""
 
     def __init__(self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, lib: Path | None = None) -> None:
         """`folder` None = temporary, removed by `close`; `port` 0 = a free one."""
@@ -101,7 +101,7 @@ class LocalKafka:
         return self.folder / "broker.log"
 
     def start(self) -> Self:
-        """Installs, formats, starts, and waits until the broker answers. Started again it keeps its folder and ports. Raises BrokerFailed."""
+        """Installs, formats, starts, waits until the broker answers. A second start keeps folder and ports. Raises BrokerFailed."""
         if self._process is not None:
             return self
         if shutil.which("java") is None:
@@ -200,7 +200,7 @@ class LocalKafka:
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         """In a session of its own: Ctrl-C in the terminal reaches only the parent, which decides."""
         command = ["java", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        command += ["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS"]
+        command += ["-Dorg.slf4j.simpleLogger.showDateTime=true"]
         options = [argument for argument in arguments if argument.startswith("-X")]
         main = [argument for argument in arguments if not argument.startswith("-X")]
         with self.log_file.open("ab") as log:
@@ -217,7 +217,9 @@ class LocalKafka:
     def _wait_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + READY_S
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100, "reconnect.backoff.ms": 20})
+        admin = AdminClient(
+            {"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 100, "reconnect.backoff.ms": 20}
+        )
         mine = setting(self.folder / "data" / "meta.properties", "cluster.id", "")
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -294,7 +296,9 @@ def setting(path: Path, name: str, default: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a broker until Ctrl-C or SIGTERM. Prints its URL on one line."""
-    parser = argparse.ArgumentParser(prog="python -m sinks.log.broker", description="A real Apache Kafka on this machine, on loopback only.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sinks.log.broker", description="A real Apache Kafka on this machine, on loopback only."
+    )
     parser.add_argument("--dir", type=Path, help="keep the data in DIR (default: a temporary folder, removed at the end)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--heap-mb", type=int, default=HEAP_MB, help=f"memory of the broker's heap (default {HEAP_MB})")

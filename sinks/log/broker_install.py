@@ -40,7 +40,7 @@ def install(lib: Path) -> None:
         return
     mvn = shutil.which("mvn")
     if mvn is None:
-        msg = f"no Apache Kafka in {lib}, and no `mvn` on the path to bring it: install Maven (for example the package maven), or copy the jars there"
+        msg = f"no Apache Kafka in {lib}, and no `mvn` on the path to bring it: install Maven, or copy the jars there"
         raise BrokerFailed(msg)
     try:
         lib.parent.mkdir(parents=True, exist_ok=True)

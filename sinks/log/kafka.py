@@ -12,13 +12,13 @@ from schemas.topics import Topic
 from sinks.log.api import TP, LogError
 from sinks.log.kafka_cluster import EARLIEST, LATEST, WAIT_S, Cluster, parse_url
 from sinks.log.kafka_reader import KafkaReader
-from sinks.log.kafka_writer import RECORD_OVERHEAD_BYTES, KafkaWriter
+from sinks.log.kafka_writer import BATCH_BYTES, RECORD_OVERHEAD_BYTES, KafkaWriter
 
 CREATE_S = 15.0
 
 
 class KafkaLog:
-    """Opening it asks the cluster who it is. Raises LogUnreachable when nobody answers."""
+    """The cluster as a log. Opening it asks the cluster who it is. Raises LogUnreachable when nobody answers."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -29,9 +29,13 @@ class KafkaLog:
         return f"kafka/{self._cluster.cluster_id}/{self._cluster.describe(topic).topic_id}"
 
     def create(self, topics: Iterable[Topic]) -> list[str]:
-        """Returns when the new topics can be used. Existing ones must have the partitions, the clock and the clean-up that the laws need."""
+        """Returns when the new topics can be used. Existing ones must have the partitions, clock and clean-up that the laws need."""
         cluster = self._cluster
         wanted = {cluster.name(topic.name): topic for topic in topics}
+        for topic in wanted.values():
+            if topic.max_bytes < BATCH_BYTES:
+                msg = f"topic {topic.name}: a limit of {topic.max_bytes} bytes is below that of one batch, {BATCH_BYTES}"
+                raise LogError(msg)
         if not wanted:
             return []
         new = [NewTopic(name, topic.partitions, config=config_of(topic)) for name, topic in wanted.items()]
@@ -97,9 +101,11 @@ class KafkaLog:
         partitions = self.partitions(topic.name)
         settings = self._cluster.settings(topic.name)
         if partitions != topic.partitions:
-            msg = f"{where} has {partitions} partitions, not {topic.partitions}: partitions are never changed; use another cluster or namespace"
+            remedy = "partitions are never changed; use another cluster or namespace"
+            msg = f"{where} has {partitions} partitions, not {topic.partitions}: {remedy}"
         elif settings["message.timestamp.type"] != "LogAppendTime":
-            msg = f"{where} has message.timestamp.type={settings['message.timestamp.type']}; set it to LogAppendTime: device clocks are not trusted"
+            clock = settings["message.timestamp.type"]
+            msg = f"{where} has message.timestamp.type={clock}; set it to LogAppendTime: no device's clock is trusted"
         elif ("compact" in settings["cleanup.policy"]) != (topic.cleanup == "compact"):
             msg = f"{where} has cleanup.policy={settings['cleanup.policy']}; set it to {topic.cleanup}"
         else:
@@ -122,6 +128,7 @@ class KafkaLog:
 
 
 def config_of(topic: Topic) -> dict[str, str]:
+    """What the broker is told of a new topic."""
     return {
         "message.timestamp.type": "LogAppendTime",
         "cleanup.policy": topic.cleanup,

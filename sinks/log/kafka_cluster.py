@@ -38,7 +38,7 @@ _NO_ANSWER = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     }
 )
-_NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+_NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._NOENT})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -94,7 +94,8 @@ class Cluster:
         return LogError(f"Kafka at {self.address.servers} refused{f' {about}' if about else ''}: {error.str()} ({error.name()})")
 
     def unreachable(self, why: str) -> LogUnreachable:
-        return LogUnreachable(f"Kafka at {self.address.servers} does not answer within {WAIT_S:g} s ({why}); is it running, is the address right?")
+        where = self.address.servers
+        return LogUnreachable(f"Kafka at {where} does not answer within {WAIT_S:g} s ({why}); is it running, is the address right?")
 
     def describe(self, topic: str) -> TopicDescription:
         name = self.name(topic)

@@ -95,7 +95,7 @@ class KafkaBatch:
 
 
 def headers_of(message: Message) -> Headers:
-    """A name that is not UTF-8 makes the client raise: such headers count as none (strangers produce to our inputs). A header without value has b""."""
+    """A header without value has b"". Strangers produce too: a name that is not UTF-8 makes the client raise, no header counts."""
     try:
         found: Any = message.headers()
     except ValueError:
@@ -176,8 +176,8 @@ class KafkaReader:
                 msg = f"{event.topic()}/{event.partition()}: a record does not match its checksum: {error.str()}"
                 raise CorruptRecord(msg)
             elif not (error.retriable() or code in _PASSING):
-                raise self.explain_event(event, error)
+                raise self._explain_event(event, error)
         return ends
 
-    def explain_event(self, event: Message, error: KafkaError) -> LogError:
+    def _explain_event(self, event: Message, error: KafkaError) -> LogError:
         return self._cluster.explain(error, f"topic {event.topic()}" if event.topic() else "")

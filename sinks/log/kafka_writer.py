@@ -12,6 +12,8 @@ from sinks.log.rows import size_bytes
 
 RECORD_OVERHEAD_BYTES = 1024
 """What Kafka adds to one record (batch header, lengths) and more: a topic's `max.message.bytes` is this much above `Topic.max_bytes`."""
+BATCH_BYTES = 256 * 1024
+"""A whole batch counts as one message against the topic's `max.message.bytes`: no topic may have a lower limit."""
 FULL_WAIT_S = 60.0
 PRODUCER: dict[str, str | int | float | bool] = {
     **COMMON,
@@ -19,7 +21,7 @@ PRODUCER: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,  # no repeat and no disorder by the client's own retries
     "enable.gapless.guarantee": True,  # after a refused batch nothing that follows it may be appended
     "linger.ms": 2,
-    "batch.size": 256 * 1024,  # a batch counts as one message against a topic's 512 KiB
+    "batch.size": BATCH_BYTES,
     "message.max.bytes": 2 * 1024 * 1024 + RECORD_OVERHEAD_BYTES,
     "compression.type": "lz4",
     "queue.buffering.max.messages": 100_000,
@@ -38,9 +40,8 @@ class KafkaWriter:
         self._cluster = cluster
         self._limits: dict[str, tuple[int, int, bool]] = {}
         self._failed: str | None = None
-        self._producer = Producer(
-            {"bootstrap.servers": cluster.address.servers, "client.id": name, **PRODUCER, "on_delivery": self._delivered, "error_cb": self._error}
-        )
+        ours = {"bootstrap.servers": cluster.address.servers, "client.id": name}
+        self._producer = Producer({**PRODUCER, **ours, "on_delivery": self._delivered})
 
     def append(self, topic: str, partition: int, value: bytes | None, key: bytes | None = None, headers: Headers = ()) -> None:
         """The first record of a topic asks the broker for the topic's limits. Raises DeliveryFailed, LogError."""
@@ -50,7 +51,8 @@ class KafkaWriter:
         max_bytes, partitions, compact = limits
         size = size_bytes(key, value, headers)
         if size > max_bytes:
-            msg = f"{topic}/{partition}: a record of {size} bytes is above this topic's limit of {max_bytes}; nothing of it was written"
+            limit = f"above this topic's limit of {max_bytes}"
+            msg = f"{topic}/{partition}: a record of {size} bytes is {limit}; nothing of it was written"
             raise DeliveryFailed(msg)
         if not 0 <= partition < partitions:
             msg = f"{topic}/{partition}: no such partition, the topic has {partitions}"
@@ -62,11 +64,15 @@ class KafkaWriter:
         self._produce(self._cluster.name(topic), partition, value, key, headers)
 
     def poll(self) -> None:
-        self._producer.poll(0)
+        self._serve(0)
         self._raise_failed()
 
     def flush(self, timeout_s: float = 30.0) -> None:
-        left = self._producer.flush(timeout_s)
+        left = 0
+        try:
+            left = self._producer.flush(timeout_s)
+        except (KafkaException, SystemError) as error:
+            self._note_fatal(error)
         self._raise_failed()
         if left:
             self._failed = f"Kafka at {self._cluster.address.servers} did not confirm {left} records within {timeout_s:g} s"
@@ -78,7 +84,7 @@ class KafkaWriter:
             self.flush()
         else:
             self._producer.purge()
-            self._producer.flush(1.0)
+            self._serve(0)
 
     def _ask_limits(self, topic: str) -> tuple[int, int, bool]:
         """(largest record in bytes, partitions, compacted?)"""
@@ -97,10 +103,10 @@ class KafkaWriter:
                     deadline = time.monotonic() + FULL_WAIT_S
                 elif time.monotonic() > deadline:
                     self._failed = f"Kafka at {self._cluster.address.servers} took nothing for {FULL_WAIT_S:g} s, the buffer is full"
-                self._producer.poll(0.05)
+                self._serve(0.05)
                 self._raise_failed()
             except KafkaException as error:
-                self._failed = self._failed or str(self._cluster.explain(error.args[0], name))
+                self._note_fatal(error)
                 self._raise_failed()
             else:
                 return
@@ -109,10 +115,17 @@ class KafkaWriter:
         if error is not None and self._failed is None:
             self._failed = f"{message.topic()}/{message.partition()}: Kafka did not take a record: {error.str()}"
 
-    def _error(self, error: KafkaError) -> None:
-        """Everything but a fatal error mends itself or ends in `_delivered`."""
-        if error.fatal() and self._failed is None:
-            self._failed = f"Kafka at {self._cluster.address.servers} ended this producer: {error.str()}"
+    def _serve(self, timeout_s: float) -> None:
+        try:
+            self._producer.poll(timeout_s)
+        except (KafkaException, SystemError) as error:
+            self._note_fatal(error)
+
+    def _note_fatal(self, error: BaseException) -> None:
+        """The client raises a fatal error out of whatever call serves it, as SystemError when `_delivered` is called on top of it."""
+        cause = error if isinstance(error, KafkaException) else error.__cause__ or error
+        if self._failed is None:
+            self._failed = f"Kafka at {self._cluster.address.servers} ended this writer: {cause}"
 
     def _raise_failed(self) -> None:
         if self._failed is not None:

@@ -48,12 +48,7 @@ class SqliteLog:
                 created.append(topic.name)
                 continue
             with self._file(topic.name) as file:
-                if file.topic.partitions != topic.partitions:
-                    msg = (
-                        f"topic {topic.name} in {self.folder} has {file.topic.partitions} partitions, not {topic.partitions}: "
-                        "partitions are never changed; use another folder"
-                    )
-                    raise LogError(msg)
+                check_existing(file, topic)
                 compact(file, wall_ms())
         return created
 
@@ -126,6 +121,17 @@ class SqliteLog:
                 raise explain(error, file.path) from error
 
 
+def check_existing(file: TopicFile, topic: Topic) -> None:
+    """Raises LogError where an existing topic would break a law."""
+    for name, found, wanted in (
+        ("partitions", file.topic.partitions, topic.partitions),
+        ("clean-up", file.topic.cleanup, topic.cleanup),
+    ):
+        if found != wanted:
+            msg = f"{file.path}: topic {topic.name} has {name} {found}, not {wanted}; that never changes, use another folder"
+            raise LogError(msg)
+
+
 def open_folder(folder: Path) -> str:
     """The folder's identity; creates the folder when missing. Raises LogError: no permission, a folder of another format."""
     path = folder / FOLDER_META
@@ -145,6 +151,7 @@ def open_folder(folder: Path) -> str:
         msg = f"the log's folder {folder} cannot be used: {error.strerror}; give one that this user may write"
         raise LogError(msg) from error
     if len(words) != 3 or words[0] != "nadi-log" or words[1] != FORMAT:
-        msg = f"{folder} holds a log of format {words[1] if len(words) > 1 else 'unknown'}, this Nadi reads format {FORMAT}; use another folder"
+        found = words[1] if len(words) > 1 else "unknown"
+        msg = f"{folder} holds a log of format {found}, this Nadi reads format {FORMAT}; use another folder"
         raise LogError(msg)
     return words[2]

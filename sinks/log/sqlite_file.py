@@ -3,7 +3,8 @@
 A file per topic because a file has one writer at a time: in one shared file each topic's writer would stall all others'. Tables:
 
 - `meta`: format number, incarnation and the settings of the topic.
-- `bounds`: each partition's first offset, next offset and newest append time, with a checksum. Kept apart from the records so that offsets go on when all records are trimmed.
+- `bounds`: each partition's first offset, next offset and newest append time, with a checksum. Kept apart from the records so that
+  offsets go on when all records are trimmed.
 - `record`: see `rows.py`.
 """
 
@@ -11,12 +12,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+from zlib import crc32
 
 from schemas.topics import Topic
 from sinks.log.api import CorruptRecord, DeliveryFailed, LogError, LogUnreachable
@@ -30,8 +33,12 @@ NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE bounds (partition INTEGER PRIMARY KEY, start INTEGER NOT NULL, next INTEGER NOT NULL, last_ms INTEGER NOT NULL, checksum INTEGER NOT NULL);
-CREATE TABLE record (id INTEGER PRIMARY KEY, append_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, key BLOB, headers BLOB, value BLOB);
+CREATE TABLE bounds (
+    partition INTEGER PRIMARY KEY, start INTEGER NOT NULL, next INTEGER NOT NULL, last_ms INTEGER NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY, append_ms INTEGER NOT NULL, checksum INTEGER NOT NULL, key BLOB, headers BLOB, value BLOB
+);
 """
 
 
@@ -64,11 +71,14 @@ class TopicFile:
     def bounds(self) -> dict[int, Bounds]:
         """Of all partitions. Raises CorruptRecord."""
         found = {}
-        for partition, start, following, last_ms, checksum in self.conn.execute("SELECT partition, start, next, last_ms, checksum FROM bounds"):
-            if bounds_checksum(self.seed, partition, start, following, last_ms) != checksum:
+        for partition, *bounds, checksum in self.conn.execute("SELECT partition, start, next, last_ms, checksum FROM bounds"):
+            if not bounds_intact(self.seed, partition, bounds, checksum):
                 msg = f"{self.path}: the bounds of partition {partition} do not match their checksum; restore this file from a backup"
                 raise CorruptRecord(msg)
-            found[partition] = Bounds(start, following, last_ms)
+            found[partition] = Bounds(*bounds)
+        if len(found) != self.topic.partitions:
+            msg = f"{self.path}: the bounds of {self.topic.partitions - len(found)} partitions are missing; restore this file from a backup"
+            raise CorruptRecord(msg)
         return found
 
     def set_bounds(self, partition: int, bounds: Bounds) -> None:
@@ -108,7 +118,16 @@ def begin_immediate(conn: sqlite3.Connection, wait_s: float) -> None:
             return
 
 
+def bounds_intact(seed: int, partition: int, bounds: list[int], checksum: int) -> bool:
+    """False also where a flipped type byte made another type of a number."""
+    try:
+        return bounds_checksum(seed, partition, *bounds) == checksum
+    except (TypeError, struct.error):
+        return False
+
+
 def is_busy(error: sqlite3.Error) -> bool:
+    """Another connection holds the lock: later it goes."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -130,6 +149,7 @@ def explain(error: sqlite3.Error, path: Path) -> LogError:
 
 
 def file_of(folder: Path, topic: str) -> Path:
+    """Where a topic's file lies. Raises LogError: a name that could lead elsewhere."""
     if not topic or len(topic) > 200 or not NAME_CHARS.issuperset(topic) or topic.startswith("."):
         msg = f"{topic!r} cannot name a topic: letters, digits, '.', '_' and '-', at most 200"
         raise LogError(msg)
@@ -168,6 +188,7 @@ def create_file(path: Path, topic: Topic) -> bool:
 
 
 def write_schema(conn: sqlite3.Connection, topic: Topic) -> None:
+    """Everything that a new file holds."""
     incarnation = uuid.uuid4().hex
     conn.execute("PRAGMA journal_mode = WAL")
     conn.executescript(SCHEMA)
@@ -180,6 +201,7 @@ def write_schema(conn: sqlite3.Connection, topic: Topic) -> None:
         "retention_ms": str(topic.retention_ms),
         "max_bytes": str(topic.max_bytes),
     }
+    meta["checksum"] = meta_checksum(meta)
     conn.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     seed = seed_of(incarnation)
     conn.executemany(
@@ -187,6 +209,11 @@ def write_schema(conn: sqlite3.Connection, topic: Topic) -> None:
         [(partition, bounds_checksum(seed, partition, 0, 0, 0)) for partition in range(topic.partitions)],
     )
     conn.execute("COMMIT")
+
+
+def meta_checksum(meta: dict[str, str]) -> str:
+    """Of all settings but itself: a flipped digit of the retention must not delete records."""
+    return str(crc32("\n".join(f"{name}={value}" for name, value in sorted(meta.items()) if name != "checksum").encode()))
 
 
 def open_file(folder: Path, topic: str) -> TopicFile:
@@ -207,6 +234,7 @@ def open_file(folder: Path, topic: str) -> TopicFile:
 
 
 def read_meta(conn: sqlite3.Connection, path: Path, name: str) -> tuple[Topic, str]:
+    """The settings and the incarnation."""
     try:
         meta = {key.decode(): value.decode() for key, value in conn.execute("SELECT name, value FROM meta")}
     except sqlite3.OperationalError as error:
@@ -217,17 +245,11 @@ def read_meta(conn: sqlite3.Connection, path: Path, name: str) -> tuple[Topic, s
         msg = f"{path} is damaged (its settings cannot be read: {error}); restore it from a backup"
         raise CorruptRecord(msg) from error
     if meta.get("format") != FORMAT:
-        msg = f"{path} has format {meta.get('format', 'unknown')}, this Nadi reads format {FORMAT}; use the Nadi that wrote it, or another folder"
+        found = meta.get("format", "unknown")
+        msg = f"{path} has format {found}, this Nadi reads format {FORMAT}; use the Nadi that wrote it, or another folder"
         raise LogError(msg)
-    try:
-        topic = Topic(
-            name,
-            int(meta["partitions"]),
-            "compact" if meta["cleanup"] == "compact" else "delete",
-            int(meta["retention_ms"]),
-            int(meta["max_bytes"]),
-        )
-        return topic, meta["incarnation"]
-    except (KeyError, ValueError) as error:
-        msg = f"{path} is damaged (its settings cannot be read: {error}); restore it from a backup"
-        raise CorruptRecord(msg) from error
+    if meta.get("checksum") != meta_checksum(meta):
+        msg = f"{path} is damaged: its settings do not match their checksum; restore it from a backup"
+        raise CorruptRecord(msg)
+    cleanup: Literal["compact", "delete"] = "compact" if meta["cleanup"] == "compact" else "delete"
+    return Topic(name, int(meta["partitions"]), cleanup, int(meta["retention_ms"]), int(meta["max_bytes"])), meta["incarnation"]

@@ -222,14 +222,17 @@ def fetch(file: TopicFile, partition: int, position: int, quota: int, room: int)
 
 
 def check_rows(file: TopicFile, partition: int, rows: list[Row]) -> None:
+    """Raises CorruptRecord, naming the first row that does not match."""
     damaged = first_damaged(file.seed, rows)
     if damaged is not None:
         offset = rows[damaged][0] - row_id(partition, 0)
-        msg = f"{file.path}: the record at {file.topic.name}/{partition}/{offset} does not match its checksum; restore this file from a backup"
+        place = f"{file.topic.name}/{partition}/{offset}"
+        msg = f"{file.path}: the record at {place} does not match its checksum; restore this file from a backup"
         raise CorruptRecord(msg)
 
 
 def check_position(tp: TP, position: int, bounds: Bounds) -> None:
+    """Raises OffsetGone: a position that the log does not hold (any more)."""
     if not bounds.start <= position <= bounds.next:
         where = "was trimmed" if position < bounds.start else "lies beyond the end"
         msg = f"{tp.topic}/{tp.partition}: offset {position} {where}; the log holds {bounds.start} up to {bounds.next}"

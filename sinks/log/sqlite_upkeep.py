@@ -1,4 +1,7 @@
-"""What keeps a topic's file small: retention, trimming, compaction; and the search by append time. Each step is a short transaction, so that writers hardly wait."""
+"""What keeps a topic's file small: retention, trimming, compaction; and the search by append time.
+
+Each step is a short transaction, so that writers hardly wait.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ BUFFER_BYTES = 8 * 1024 * 1024
 BATCH_RECORDS = 2_000
 """Records of one transaction: some 10 ms of write lock, and far below `STAMP_AGE_MS`."""
 STAMP_AGE_MS = 100
-"""A batch that took longer from its stamp to its commit is stamped anew: who was told the ends in between believed that nothing older would come."""
+"""A batch that took longer from its stamp to its commit is stamped anew: who was told the ends in between relies on it that nothing older
+comes (the margin of a writer's time is 200 ms)."""
 FULL_WAIT_S = 30.0
 UPKEEP_MS = 60_000
 UPKEEP_BEHIND_MS = 1_000
@@ -29,6 +30,7 @@ Pending = tuple[int, bytes | None, bytes | None, bytes | None]
 
 
 def wall_ms() -> int:
+    """The clock that stamps records."""
     return time.time_ns() // 1_000_000
 
 
@@ -47,7 +49,7 @@ class _Outgoing:
 
 
 class SqliteWriter:
-    """`append` buffers and commits when the buffer is full; `poll` commits what is buffered unless another process holds the lock; `flush` waits for it."""
+    """`append` buffers, and commits when the buffer is full; `poll` commits unless another process holds the lock; `flush` waits for it."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -64,7 +66,8 @@ class SqliteWriter:
         settings = out.file.topic
         size = size_bytes(key, value, headers)
         if size > settings.max_bytes:
-            msg = f"{topic}/{partition}: a record of {size} bytes is above this topic's limit of {settings.max_bytes}; nothing of it was written"
+            limit = f"above this topic's limit of {settings.max_bytes}"
+            msg = f"{topic}/{partition}: a record of {size} bytes is {limit}; nothing of it was written"
             raise DeliveryFailed(msg)
         if not 0 <= partition < settings.partitions:
             msg = f"{topic}/{partition}: no such partition, the topic has {settings.partitions}"
@@ -135,7 +138,7 @@ def as_delivery(error: sqlite3.Error, file: TopicFile) -> LogError:
 
 
 def commit_batch(file: TopicFile, batch: list[Pending], wait_s: float) -> int:
-    """One transaction. Returns how many records of the batch it holds: half of them, and so on, where the disk or the machine is too slow for all."""
+    """One transaction. Returns how many records of the batch it holds: a half, a quarter ... where the machine is too slow for all."""
     count = len(batch)
     while True:
         try:
