@@ -6,12 +6,16 @@ Runs on the event loop alone; every method returns at once. A frame is encoded o
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from gateway import wire
+from gateway.auth import LEEWAY_S
 from gateway.client import Client, Room
 from gateway.config import GatewayConfig
+from gateway.flusher import Flusher
 from gateway.fold import Fold, Update
+from gateway.keys import Keys, missed, position
 from gateway.metrics import Metrics
 from gateway.patients import SERIES_MS, encode, merge
 from gateway.status import FeedState, Status
@@ -19,12 +23,7 @@ from schemas.events import PatientFrame
 
 LIVE_S = 0.25
 """Values go out at most four times a second."""
-FLUSH_SLICE = 500
-"""Clients flushed before the loop may do something else."""
-RESUME_MAX_EVENTS, RESUME_MAX_BYTES = 2000, 1 << 20
 DRAIN_SLICE, DRAIN_SLICE_S = 200, 0.2
-KEY_SHARED_MS = 50
-"""Viewers who come to a ward within this time share one encoded key."""
 
 
 class Hub:
@@ -39,13 +38,13 @@ class Hub:
         self._clock = clock
         self._rooms: dict[Room, set[Client]] = {}
         self._pending: dict[str, PatientFrame] = {}
-        self._dirty: list[Client] = []
-        self._flushing = False
-        self._keys: dict[tuple[Room, wire.Recovered], tuple[int, bytes]] = {}
+        self._keys = Keys(config.beds)
+        self._users: Counter[str] = Counter()
         self._loop = asyncio.get_running_loop()
+        self._flusher = Flusher(config.limits, metrics, self._close_slow)
         self._timers: list[asyncio.TimerHandle] = []
         self._due_s = 0.0
-        self._beat_ms = 0
+        self._beat_s = 0.0
 
     # -- clients --------------------------------------------------------------------------------------------------------
 
@@ -55,17 +54,21 @@ class Hub:
 
     def join(self, client: Client) -> bool:
         """Takes a client after sign-in; False when its user has too many connections."""
-        same = sum(c.claims.user == client.claims.user for c in self.clients)
-        if same >= self.config.limits.per_user:
+        if self._users[client.claims.user] >= self.config.limits.per_user:
             return False
+        self._users[client.claims.user] += 1
         self.clients.add(client)
         return True
 
     def leave(self, client: Client) -> None:
         """Forgets a client, however it ended."""
         client.closed = True
-        self.clients.discard(client)
         self._leave_room(client)
+        if client in self.clients:
+            self.clients.remove(client)
+            self._users[client.claims.user] -= 1
+            if not self._users[client.claims.user]:
+                del self._users[client.claims.user]
 
     def subscribe(self, client: Client, room: Room, resume: tuple[str, list[int]] | None) -> None:
         """Replaces the client's subscription. Whoever may not see the room is closed; the key comes once the state is known."""
@@ -88,12 +91,11 @@ class Hub:
         """Closes one client at once; the others notice nothing."""
         client.close(code, reason, self._loop.time(), self.config.limits)
         self.leave(client)
-        self.metrics.closed[code] = self.metrics.closed.get(code, 0) + 1
+        self.metrics.was_closed(code)
 
     def put(self, client: Client, frame: bytes) -> None:
         """One frame for one client, with the next flush."""
-        client.put(frame)
-        self._mark(client)
+        self._flusher.put(client, frame)
 
     def _leave_room(self, client: Client) -> None:
         if client.room is not None:
@@ -113,51 +115,28 @@ class Hub:
         if room[0] == "patient" and not client.claims.may_see(self.fold.ward_of(room[1])):
             self.close(client, wire.NOT_ALLOWED, "not allowed")
             return
-        missed = self._missed(client)
-        recovered: wire.Recovered = "null" if client.resume is None else "false" if missed is None else "true"
+        client.put_key(self._answer(room, client.resume))
         client.resume = None
-        client.put_key([self._key(room, recovered), *(missed or ())])
         self._rooms.setdefault(room, set()).add(client)
-        self._mark(client)
+        self._flusher.mark(client)
 
-    def _missed(self, client: Client) -> list[bytes] | None:
-        """Every event of the room after the client's position, or None: never a part of them."""
-        if client.resume is None or client.room is None:
-            return None
-        incarnation, offsets = client.resume
-        held = self.fold.missed(offsets) if incarnation == self.status.incarnation else None
-        if held is not None:
-            wards = {h.patient: self.fold.ward_of(h.patient) for h in held}
-            if any(h.of_alert and wards[h.patient] is None for h in held):
-                held = None  # someone was discharged meanwhile: it is no longer known who may see it
-            else:
-                kind, name = client.room
-                held = [h for h in held if name == (h.patient if kind == "patient" else wards[h.patient])]
-        if held is None or len(held) > RESUME_MAX_EVENTS or sum(len(h.frame) for h in held) > RESUME_MAX_BYTES:
-            self.metrics.resume_misses += 1
-            return None
-        self.metrics.resume_hits += 1
-        return [h.frame for h in held]
+    def _answer(self, room: Room, resume: tuple[str, list[int]] | None) -> list[bytes]:
+        """The key, and after it what was missed. Then the key's position is the old one: who is cut in between asks for the rest again."""
+        if resume is None:
+            return [self._key(room, "null")]
+        incarnation, offsets = resume
+        behind = missed(self.fold, room, offsets) if incarnation == self.status.incarnation else None
+        self.metrics.resumed(behind is not None)
+        if behind is None:
+            return [self._key(room, "false")]
+        key = self._keys.key(self.fold, room, self.now_ms(), "true", position(incarnation, offsets))
+        return [key, *behind]
 
     def _key(self, room: Room, recovered: wire.Recovered) -> bytes:
-        now = self.now_ms()
-        shared = self._keys.get((room, recovered))
-        if shared is not None and shared[0] == now // KEY_SHARED_MS:
-            return shared[1]
-        kind, name = room
-        fold = self.fold
-        here = fold.wards.get(name, set()) if kind == "ward" else {name} & fold.patients.keys()
-        patients = sorted((fold.patients[p] for p in here), key=lambda p: (p.frame.bed, p.frame.patient))
-        trends = [(p.frame.patient, fold.trends[p.frame.patient].json()) for p in patients if p.frame.patient in fold.trends]
-        data = wire.key(
-            kind, name, now, fold.times(), recovered, self.position(), (p.json() for p in patients), trends, self.config.beds.get(name)
-        )
-        self._keys[(room, recovered)] = (now // KEY_SHARED_MS, data)
-        return data
+        return self._keys.key(self.fold, room, self.now_ms(), recovered, self._position())
 
-    def position(self) -> bytes:
-        """`pos`: what a client may resume from when it has had everything up to here."""
-        return wire.to_json({"incarnation": self.status.incarnation, "offsets": self.fold.offsets()})
+    def _position(self) -> bytes:
+        return position(self.status.incarnation, self.fold.offsets())
 
     # -- what comes from the log ----------------------------------------------------------------------------------------
 
@@ -171,7 +150,7 @@ class Hub:
                 client.room, client.resume, client.waiting = room, before, True
         self.fold = fold
         self._pending.clear()
-        self._keys.clear()
+        self._keys.forget()
         self.status.begin(incarnation, self._clock())
 
     def applied(self, state: FeedState) -> None:
@@ -181,7 +160,7 @@ class Hub:
         self.status.seen(state, self.fold, self._clock())
         if not self.status.serving:
             return
-        self._keys.clear()
+        self._keys.forget()
         if not was:
             for client in [c for c in self.clients if c.waiting]:
                 self._serve(client)
@@ -246,7 +225,7 @@ class Hub:
                 data = self._key(room, "null")
                 for client in members:
                     client.put_key([data])
-                    self._mark(client)
+                    self._flusher.mark(client)
 
     # -- timers ---------------------------------------------------------------------------------------------------------
 
@@ -271,12 +250,11 @@ class Hub:
                 self._close_slow(client)
             elif client.held and client.caught_up:
                 self._catch_up(client)
-        now = self._clock()
-        if self.status.waited(self.fold, now):
+        if self.status.waited(self.fold, self._clock()):
             self.applied(self.status.feed)
-        if now - self._beat_ms >= wire.HEARTBEAT_MS:
-            self._beat_ms = now
-            self._heartbeat(now)
+        if now_s >= self._beat_s:
+            self._beat_s = now_s + wire.HEARTBEAT_MS / 1000
+            self._heartbeat()
 
     def _send_live(self) -> None:
         if not self._pending:
@@ -305,40 +283,20 @@ class Hub:
         client.held.clear()
         self.put(client, wire.live((encode(p.frame) for p in patients), self.fold.times()))
 
-    def _heartbeat(self, now: int) -> None:
-        shown, times = self.now_ms(), self.fold.times()
-        lag = max(0, shown - max(times.values())) if times else None
-        beat = wire.frame(
-            b'{"t":"hb","now_ms":%d,"lag_ms":%s,"shard_ms":%s,"pos":%s}'
-            % (shown, wire.to_json(lag), wire.shard_times(times), self.position())
-        )
+    def _heartbeat(self) -> None:
+        """Time to everyone; the position to those who have had every event up to it, and to no one else."""
+        shown, now_s = self.now_ms(), self._clock() / 1000
+        where = self._position()
+        with_position = wire.beat(shown, self.fold.times(), where)
+        without = wire.beat(shown, self.fold.times(), None)
         for client in list(self.clients):
-            if now / 1000 >= client.claims.expires_s:
+            if now_s >= client.claims.expires_s + LEEWAY_S:
                 self.close(client, wire.EXPIRED, "token expired")
             else:
-                self.put(client, beat)
+                self.put(client, without if client.waiting or client.room is None else with_position)
         self.fold.forget_trends(shown - SERIES_MS)
 
-    # -- writing --------------------------------------------------------------------------------------------------------
-
-    def _mark(self, client: Client) -> None:
-        self._dirty.append(client)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        """Writes to each client that has something, once; long lists give way to the loop in between."""
-        now_s, dirty = self._loop.time(), self._dirty
-        part = dict.fromkeys(dirty[:FLUSH_SLICE]) if len(dirty) > FLUSH_SLICE else dict.fromkeys(dirty)
-        self._dirty = dirty[FLUSH_SLICE:]
-        for client in part:
-            self.metrics.deliveries += client.queued
-            if not client.flush(now_s, self.config.limits):
-                self._close_slow(client)
-        self._flushing = bool(self._dirty)
-        if self._flushing:
-            self._loop.call_soon(self._flush)
+    # -- ends ---------------------------------------------------------------------------------------------------------------
 
     def _close_slow(self, client: Client) -> None:
         self.metrics.slow_closes += 1

@@ -23,6 +23,19 @@ class Metrics:
     refused_tokens: dict[str, int] = field(default_factory=dict)
     """Reason -> tokens refused."""
 
+    def resumed(self, hit: bool) -> None:
+        """A subscription came with a position."""
+        self.resume_hits += hit
+        self.resume_misses += not hit
+
+    def was_closed(self, code: int) -> None:
+        """The gateway closed a connection."""
+        self.closed[code] = self.closed.get(code, 0) + 1
+
+    def token_refused(self, reason: str) -> None:
+        """A token was not taken."""
+        self.refused_tokens[reason] = self.refused_tokens.get(reason, 0) + 1
+
 
 def _line(name: str, kind: str, text: str, values: dict[str, float]) -> str:
     rows = "".join(f"nadi_gateway_{name}{labels} {value:g}\n" for labels, value in values.items())

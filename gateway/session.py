@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway import wire
 from gateway.auth import Claims, Refused, Tokens
@@ -20,14 +20,10 @@ from gateway.client import Client
 from gateway.commands import Cmd, CommandWriter, Outcome, command
 from gateway.guards import origin_allowed
 from gateway.hub import Hub
-from gateway.protocol import CLOSE_GRACE_S, RAW, GatewayWs
+from gateway.line import Bucket, close, line_to, unavailable
 from gateway.report import report
 
-if TYPE_CHECKING:
-    from starlette.types import Scope
-
 MAX_ROOM_CHARS = 128
-BURST_S = 2.0
 _logger = logging.getLogger("nadi.gateway.session")
 
 
@@ -73,79 +69,6 @@ class Leave(Exception):
         self.code, self.reason = code, reason
 
 
-class Bucket:
-    """A token bucket: `rate` a second, bursts of twice as many."""
-
-    def __init__(self, rate: float, now_s: float) -> None:
-        self._rate, self._left, self._at = rate, rate * BURST_S, now_s
-
-    def take(self, now_s: float) -> bool:
-        """One more; False when there were too many."""
-        self._left = min(self._rate * BURST_S, self._left + (now_s - self._at) * self._rate)
-        self._at = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class RawLine:
-    """Writes to uvicorn's transport, without waiting."""
-
-    def __init__(self, raw: GatewayWs) -> None:
-        self._raw = raw
-
-    @property
-    def usable(self) -> bool:
-        return self._raw.usable
-
-    def write(self, data: bytes) -> None:
-        self._raw.transport.write(data)
-
-    def unsent_bytes(self) -> int:
-        return self._raw.transport.get_write_buffer_size()
-
-    def close(self, code: int, reason: str) -> None:
-        self._raw.close_now(code, reason, CLOSE_GRACE_S)
-
-
-class AsgiLine:
-    """The fall-back for servers other than ours (Starlette's test client): one task sends what `write` queued."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-        self._queue: list[bytes] = []
-        self._task: asyncio.Task[None] | None = None
-        self._closing: tuple[int, str] | None = None
-
-    @property
-    def usable(self) -> bool:
-        return self._closing is None and self._socket.application_state is WebSocketState.CONNECTED
-
-    def write(self, data: bytes) -> None:
-        self._queue += wire.payloads_of(data)
-        self._run()
-
-    def unsent_bytes(self) -> int:
-        return sum(map(len, self._queue))
-
-    def close(self, code: int, reason: str) -> None:
-        self._closing = (code, reason)
-        self._run()
-
-    def _run(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._send())
-
-    async def _send(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            while self._queue:
-                await self._socket.send_text(self._queue[0].decode())
-                del self._queue[0]
-            if self._closing is not None:
-                await self._socket.close(*self._closing)
-
-
 class Door:
     """Lets connections in and runs their sessions."""
 
@@ -161,7 +84,7 @@ class Door:
             await socket.close()  # before accept: 403
             return
         if self._unsigned >= limits.unauthenticated or len(self._hub.clients) >= limits.connections or self._hub.status.draining:
-            await _unavailable(socket)
+            await unavailable(socket)
             return
         self._unsigned += 1
         client: Client | None = None
@@ -169,10 +92,10 @@ class Door:
             offered = cast("list[str]", socket.scope.get("subprotocols", []))
             await socket.accept(wire.PROTOCOL if wire.PROTOCOL in offered else None)
             claims = await self._sign_in(socket)
-            client = Client(_line(socket), claims)
+            client = Client(line_to(socket), claims)
             self._welcome(client)
         except Leave as leave:
-            await _close(socket, leave)
+            await close(socket, leave.code, leave.reason)
             return
         except (WebSocketDisconnect, RuntimeError):
             return
@@ -193,8 +116,7 @@ class Door:
         try:
             return self._tokens.verify(token, self._clock() / 1000)
         except Refused as refused:
-            refusals = self._hub.metrics.refused_tokens
-            refusals[refused.reason] = refusals.get(refused.reason, 0) + 1
+            self._hub.metrics.token_refused(refused.reason)
             raise Leave(*((wire.EXPIRED, "token expired") if refused.reason == "expired" else (wire.BAD_TOKEN, "bad token"))) from None
 
     def _welcome(self, client: Client) -> None:
@@ -304,30 +226,3 @@ async def _text(socket: WebSocket) -> str:
     if text is None:
         raise Leave(wire.BAD_REQUEST, "text frames only")
     return str(text)
-
-
-def _line(socket: WebSocket) -> RawLine | AsgiLine:
-    raw = _raw(socket.scope)
-    return AsgiLine(socket) if raw is None else RawLine(raw)
-
-
-def _raw(scope: Scope) -> GatewayWs | None:
-    return cast("GatewayWs | None", scope.get("extensions", {}).get(RAW))
-
-
-async def _close(socket: WebSocket, leave: Leave) -> None:
-    raw = _raw(socket.scope)
-    if raw is not None:
-        raw.close_now(leave.code, leave.reason, CLOSE_GRACE_S)
-        return
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        await socket.close(leave.code, leave.reason)
-
-
-async def _unavailable(socket: WebSocket) -> None:
-    if "websocket.http.response" not in socket.scope.get("extensions", {}):
-        await socket.close()
-        return
-    headers = [(b"retry-after", b"2"), (b"content-length", b"0")]
-    await socket.send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
-    await socket.send({"type": "websocket.http.response.body", "body": b""})

@@ -70,6 +70,13 @@ def live(frames: Iterable[bytes], times: Mapping[int, int]) -> bytes:
     return frame(b'{"t":"live","frames":[%s],"shard_ms":%s}' % (b",".join(frames), shard_times(times)))
 
 
+def beat(now_ms: int, times: Mapping[int, int], position: bytes | None) -> bytes:
+    """`hb`; `lag_ms` null before the first shard time."""
+    lag = to_json(max(0, now_ms - max(times.values())) if times else None)
+    where = b"" if position is None else b',"pos":%s' % position
+    return frame(b'{"t":"hb","now_ms":%d,"lag_ms":%s,"shard_ms":%s%s}' % (now_ms, lag, shard_times(times), where))
+
+
 def key(
     kind: Kind,
     name: str,

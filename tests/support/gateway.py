@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +93,7 @@ class Hospital:
         self._writer = self.log.writer("hospital")
         self.patients: dict[str, PatientFrame] = {}
         self.alerts: dict[str, AlertState] = {}
+        self._onset_ms = 0
 
     @classmethod
     def embedded(cls, folder: Path) -> Hospital:
@@ -140,7 +147,9 @@ class Hospital:
         return event
 
     def raise_alert(self, patient: str, onset_ms: int | None = None) -> AlertEvent:
-        onset_ms = self.now() if onset_ms is None else onset_ms
+        """A new alert, later than all before it."""
+        self._onset_ms = max(self.now(), self._onset_ms + 1) if onset_ms is None else onset_ms
+        onset_ms = self._onset_ms
         return self.tell(event_of(episode(patient, onset_ms), "raised", onset_ms))
 
     def close_alert(self, raised: AlertEvent) -> AlertEvent:
@@ -200,6 +209,51 @@ class Running:
         self.server.should_exit = True
         self.thread.join(DEADLINE_S)
         assert not self.thread.is_alive(), "the gateway did not end"
+
+
+class Process:
+    """A gateway in a process of its own, on a port that stays when it is started again."""
+
+    def __init__(self, url: str, static: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self._code = (
+            "import sys; from pathlib import Path; from gateway.config import GatewayConfig; from gateway.server import serve\n"
+            "url, port, secret, static = sys.argv[1:]\n"
+            "serve(GatewayConfig(log_url=url, port=int(port), secret=secret, static_dir=Path(static)))"
+        )
+        self._arguments = (url, str(self.port), SECRET, str(static))
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", self._code, *self._arguments], stderr=subprocess.PIPE)
+        eventually(lambda: self._process.poll() is None and self.health()[0] == 200, "the gateway's health")
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        return health(self.port)
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def end(self, kind: signal.Signals) -> tuple[int, str]:
+        """Sends a signal and waits: (exit status, what it wrote to stderr)."""
+        self._process.send_signal(kind)
+        _, said = self._process.communicate(timeout=DEADLINE_S)
+        return self._process.returncode, said.decode()
+
+
+def health(port: int) -> tuple[int, dict[str, Any]]:
+    """(status, answer) of `/health`; status 0 = nobody there."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        line.request("GET", "/health")
+        answer = line.getresponse()
+        return answer.status, json.loads(answer.read())
+    except OSError:
+        return 0, {}
+    finally:
+        line.close()
 
 
 def config_for(url: str, static: Path, **fields: Any) -> GatewayConfig:
@@ -291,6 +345,9 @@ class Viewer:
         return pos
 
     def close(self) -> None:
+        """Cuts the line, as a pulled plug would: nothing is awaited."""
+        with contextlib.suppress(OSError):
+            self.socket.socket.shutdown(socket.SHUT_RDWR)
         self._open.close()
 
 
