@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from flows.engine.clock import LiveClock
+from flows.engine.clock import ASK_EVERY_MS, LiveClock
 from flows.engine.columns import Columns, joined, split
 from flows.engine.fold import Progress
 from flows.engine.merge import Merge
@@ -19,6 +19,7 @@ KEY = "ingest"
 """Key of the only fold of `ingest`: a recovery key, never change it."""
 BEHIND = 500
 """A poll that brings this many records is followed by the next one at once."""
+POLLS_AT_ONCE = 64
 HELD_MOST = 100_000
 
 
@@ -52,10 +53,10 @@ def plain(offsets: Mapping[TP, int]) -> dict[str, int]:
 
 
 class LiveFeed:
-    """Control records of a poll go first; readings of devices that no table knows wait for the control topics, read to ends asked after them.
+    """Control records of a poll go first; readings of devices that no table knows wait for the control topics, read to ends asked later.
 
     What waits is given out in one piece and in order: a fold skips rows at or below the highest offset that it has seen of a partition,
-    so a reading given out after later ones would be lost. It waits here and not in a state: its offsets count as not given out.
+    hence a reading given out after later ones. It waits here and not in a state: its offsets count as not given out.
     """
 
     def __init__(
@@ -159,19 +160,36 @@ class StreamFeed:
         if not self._started:
             self._started = self.behind = True
             return ((KEY, Poll(Columns())),)
+        for _ in range(POLLS_AT_ONCE):  # small polls often complete nothing yet: Bytewax rests 1 ms after nothing
+            poll = self._next()
+            if poll is not None:
+                return ((KEY, poll),)
+            if not self.behind:
+                break
+        return ()
+
+    def _next(self) -> Poll | None:
+        """One poll of the log, if all that was read before it is given out, and what it completes; None if that is nothing."""
         self.behind = self._more
-        if not self._more:  # what was read is given out first: memory holds little more than a poll
+        if not self._more:  # memory holds little more than a poll
             batch = self._reader.poll(self._at_most)
             self.behind = len(batch) >= min(self._at_most, BEHIND)
             self._merge.push(batch)
         given = self._merge.pop(self._at_most)
         self._more = len(given) >= self._at_most
-        t_ms = self._merge.t_ms()
-        moved, self._t_ms = t_ms != self._t_ms, t_ms
         if self._merge.end_ms() is not None:
             self.finished = True
-            return ((KEY, Poll(given, t_ms, bye=True)),)
-        return ((KEY, Poll(given, t_ms if moved else None)),) if len(given) or moved else ()
+            return Poll(given, self._merge.t_ms(), bye=True)
+        t_ms = self._moved_t_ms()
+        return Poll(given, t_ms) if len(given) or t_ms is not None else None
+
+    def _moved_t_ms(self) -> int | None:
+        """T, as often in stream time as it is stated live: with tiny polls time entries would be most of the timeline."""
+        t_ms = self._merge.t_ms()
+        if t_ms is None or (self._t_ms is not None and t_ms < self._t_ms + ASK_EVERY_MS):
+            return None
+        self._t_ms = t_ms
+        return t_ms
 
     def last(self) -> Given:
         return ((KEY, Poll(Columns(), bye=True)),)

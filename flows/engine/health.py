@@ -20,7 +20,10 @@ UNHEALTHY_AFTER_MS = 10_000
 
 @dataclass
 class Health:
-    """`committed_ms`: wall time at which an epoch (state, positions, output) was last known durable; `time_ms`: shard time or a writer's T."""
+    """What is known of a running flow; all times are ms since 1970 UTC.
+
+    `committed_ms`: wall time at which an epoch (state, positions, output) was last known to be durable. `time_ms`: shard time or T.
+    """
 
     flow: str
     instance: str

@@ -1,6 +1,7 @@
 """The one sink of a flow: appends records as they come, and lets no epoch be committed before the log has confirmed all of them.
 
-A `DynamicSink` is not part of Bytewax's commit and loses what it had not written. This is a `FixedPartitionedSink`: `snapshot` is its barrier.
+A `DynamicSink` is not part of Bytewax's commit and loses what it had not written. This is a `FixedPartitionedSink`, whose `snapshot` is a
+barrier.
 """
 
 from __future__ import annotations

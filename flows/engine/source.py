@@ -1,8 +1,8 @@
 """The one source of a flow: a whole poll of the log is one item. Never blocks, wakes each 10 ms, and stops by checkpoint, then abort.
 
-Bytewax freezes the epochs of a whole flow while its source sleeps, so it never sleeps long. A graceful stop is no end of file: after the last
-item the source is quiet until its snapshot was taken; when it is asked again that epoch is durable, and it aborts. Nothing is replayed at the
-next start.
+Bytewax freezes the epochs of a whole flow while its source sleeps, so it never sleeps long. A graceful stop is no end of file: after its
+last item the source is quiet until its snapshot was taken; when it is asked again that epoch is durable, and it aborts. Nothing is replayed
+at the next start.
 """
 
 from __future__ import annotations
