@@ -33,7 +33,7 @@ class Line(Protocol):
 class Client:
     """A connection after sign-in. `room` None = nothing subscribed yet."""
 
-    __slots__ = ("_marks", "_out", "_written", "claims", "closed", "grace_bytes", "held", "line", "resume", "room", "waiting")
+    __slots__ = ("_key_bytes", "_marks", "_out", "_written", "claims", "closed", "grace_bytes", "held", "line", "resume", "room", "waiting")
 
     def __init__(self, line: Line, claims: Claims) -> None:
         self.line = line
@@ -47,6 +47,8 @@ class Client:
         """Patients whose newest values wait until this client has caught up."""
         self.closed = False
         self.grace_bytes = 0
+        """Bytes of keys on their way."""
+        self._key_bytes = 0
         self._out: list[bytes] = []
         self._written = 0
         self._marks: deque[tuple[int, float]] = deque()
@@ -58,7 +60,7 @@ class Client:
     def put_key(self, frames: list[bytes]) -> None:
         """Adds a key and what follows it: large, so the bound does not count it until it is taken."""
         self._out += frames
-        self.grace_bytes += sum(map(len, frames))
+        self._key_bytes += sum(map(len, frames))
         self.held.clear()
 
     @property
@@ -71,7 +73,8 @@ class Client:
         if self.closed or not self._out or not self.line.usable:
             self._out.clear()
             return True
-        unsent = self._unsent(now_s)
+        unsent = self._unsent()
+        self.grace_bytes, self._key_bytes = self.grace_bytes + self._key_bytes, 0
         data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out.clear()
         if unsent and unsent + len(data) > limits.buffered_bytes + self.grace_bytes:
@@ -81,7 +84,7 @@ class Client:
         self._marks.append((self._written, now_s))
         return True
 
-    def _unsent(self, now_s: float) -> int:
+    def _unsent(self) -> int:
         """Bytes that the kernel has not taken; forgets the marks of those that it has."""
         unsent = self.line.unsent_bytes()
         sent = self._written - unsent
@@ -93,7 +96,7 @@ class Client:
 
     def is_slow(self, now_s: float, limits: Limits) -> bool:
         """The oldest unsent byte is too old."""
-        self._unsent(now_s)
+        self._unsent()
         allowed_s = KEY_GRACE_S if self.grace_bytes else limits.unsent_s
         return bool(self._marks) and now_s - self._marks[0][1] > allowed_s
 
