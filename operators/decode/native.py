@@ -50,9 +50,11 @@ def unreadable(error: Exception) -> Refusal:
 
 
 def _shape(sentence: str) -> str:
-    """Without what the sender wrote (an unknown field's own name), and with what to do about the commonest mistake."""
+    """Without what the sender wrote (the name of an unknown field, an unknown word), and with what to do about the commonest mistake."""
     if "unknown field" in sentence:
         return "unknown field"
+    if sentence.startswith("Invalid enum value"):
+        return "a word that is not in the list" + sentence[max(sentence.rfind(" - at "), 0) :][:60]
     if "got `float` - at `$.t`" in sentence:
         return "t is written with a decimal point: send whole milliseconds"
     return sentence if sentence.isascii() and len(sentence) <= 120 else "a field has the wrong type"

@@ -5,7 +5,6 @@ What it needs of the log is written down here as protocols, since the pure packa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -55,23 +54,6 @@ class BatchLike(Protocol):
     def values(self) -> list[bytes | None]: ...
     @property
     def headers(self) -> list[Headers]: ...
-
-
-class Part:
-    """Some records of a batch, or records from elsewhere, as a batch."""
-
-    def __init__(self, records: Sequence[RecordLike]) -> None:
-        self._records = records
-        self.topics = [r.topic for r in records]
-        self.partitions = [r.partition for r in records]
-        self.offsets = [r.offset for r in records]
-        self.append_ms = [r.append_ms for r in records]
-        self.keys = [r.key for r in records]
-        self.values = [r.value for r in records]
-        self.headers = [r.headers for r in records]
-
-    def __len__(self) -> int:
-        return len(self._records)
 
 
 class Item(NamedTuple):
@@ -165,12 +147,9 @@ def reading_order(append_ms: NDArray[np.int64], partition: NDArray[np.int64], of
     return None if ahead.all() else np.lexsort((offset, partition, when))
 
 
-def split(batch: BatchLike) -> tuple[BatchLike, BatchLike]:
-    """(control records, readings) of a live poll."""
+def places_of(batch: BatchLike, *, readings: bool) -> NDArray[np.int64]:
+    """Where the readings, or the control records, of a batch are."""
     topics = batch.topics
     if topics.count(READINGS) == len(topics):
-        return Part([]), batch
-    control = [item(batch, i) for i, topic in enumerate(topics) if topic != READINGS]
-    if len(control) == len(topics):
-        return batch, Part([])
-    return Part(control), Part([item(batch, i) for i, topic in enumerate(topics) if topic == READINGS])
+        return np.arange(len(topics) if readings else 0)
+    return np.array([i for i, topic in enumerate(topics) if (topic == READINGS) is readings], np.int64)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.seam import Poll, Row
+from operators.decode.seam import Row
+from operators.ingest.runs import Run
 from operators.ingest.slots import Slots
 from operators.ingest.tables import LATE_MS, MONITOR, SPOT, TOLERATED_MS, UNKNOWN, Devices
 from schemas.codes import FUTURE, LATE, OBSERVED, REPLAYED
@@ -20,23 +21,6 @@ from schemas.records import Append
 from schemas.timeline import encode_rows
 
 TIMELINE = "timeline"
-
-
-class Run(NamedTuple):
-    """Messages in order of application, decoded; one entry an input in the arrays, one a message or row in `poll`."""
-
-    poll: Poll
-    received: NDArray[np.int64]
-    """ms: what the rows carry."""
-    arrival: NDArray[np.int64]
-    """ms: `received`, but the old arrival of a replayed dead letter; chooses the lease and stands in for a clock."""
-    replayed: NDArray[np.bool_] | None
-    """None = none of them."""
-    partition: NDArray[np.int64]
-    """The column of the timeline."""
-    offset: NDArray[np.int64]
-    place: NDArray[np.int64]
-    """Of each input: its record in the batch."""
 
 
 class Placed(NamedTuple):

@@ -2,13 +2,7 @@
 
 In the order of the data: `load_tables` (what the control topics held), `start`, then `apply` for each poll, `stop`; `snapshot` between any
 two calls. Live, an unknown or unbound device may be refused only after the control topics were read to ends asked after the poll
-(`semantics.md` 2), so a poll is applied in parts:
-
-    control, readings = split(batch)
-    appends = core.apply(control, None)
-    if core.unresolved(readings):
-        appends += core.apply(<the control records up to ends asked now>, None)
-    appends += core.apply(readings, t_ms)
+(`semantics.md` 2): whoever polls asks `unresolved` first and, if so, gives the control records up to those ends before the readings.
 """
 
 from __future__ import annotations
@@ -18,14 +12,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from operators.decode.poll import Native
 from operators.decode.seam import Decoder, is_fhir
-from operators.ingest.arrivals import READINGS, BatchLike, Clock, Item, RecordLike, control_order, item, reading_order, replay_of, stamp
-from operators.ingest.attribution import TIMELINE, Placed, Run, observed, place, records, unresolved
+from operators.ingest.arrivals import BatchLike, Clock, Item, RecordLike, control_order, item, places_of, stamp
+from operators.ingest.attribution import TIMELINE, Placed, observed, place, records, unresolved
 from operators.ingest.commands import Heard, hear
 from operators.ingest.letters import letter
+from operators.ingest.runs import Forged, Ints, Run, run_of
 from operators.ingest.slots import EXPIRE_MS, Slots
 from operators.ingest.statement import Statement
 from operators.ingest.tables import Refused, Tables
@@ -35,7 +29,6 @@ from schemas.facts import manual_device
 from schemas.identity import key64, shard_of
 from schemas.records import Append
 from schemas.timeline import Bye, Fact, Hello, Time, TimeEntry, encode_fact, encode_time
-from schemas.topics import TABLES
 
 FORMAT = 1
 COMMANDS = "alert-commands"
@@ -52,9 +45,6 @@ COUNTED = (
     ("observed", OBSERVED),
 )
 UNREAD = ("not_json", "bad_shape", "too_large")
-Ints = NDArray[np.int64]
-Forged = tuple[int, int, str, str]
-"""A record whose headers are not believed: place, received, reason, detail."""
 
 
 class BadState(ValueError):
@@ -138,22 +128,22 @@ class IngestCore:
         """Live: whether the tables as they are would refuse a reading as unbound. The decoding is kept for `apply` of the same batch."""
         if not len(batch):
             return False
-        run, refused = self._run(batch, _places(batch, readings=True))
+        run, refused = run_of(batch, places_of(batch, readings=True), self.clock, self._decoder)
         self._ready = batch, run, refused
         return unresolved(run, self._tables.devices)
 
     # Records in order
 
     def _apply_live(self, batch: BatchLike, out: list[Append]) -> None:
-        for i in control_order(batch, _places(batch, readings=False).tolist()):
+        for i in control_order(batch, places_of(batch, readings=False).tolist()):
             self._control(item(batch, i), out)
-        places = _places(batch, readings=True)
+        places = places_of(batch, readings=True)
         if len(places):
             self._readings(batch, places, out)
 
     def _apply_stream(self, batch: BatchLike, out: list[Append]) -> None:
         start, n = 0, len(batch)
-        for i in [*_places(batch, readings=False).tolist(), n]:
+        for i in [*places_of(batch, readings=False).tolist(), n]:
             if i > start:
                 self._readings(batch, np.arange(start, i), out)
             if i < n:
@@ -165,7 +155,7 @@ class IngestCore:
         if self._ready is not None and self._ready[0] is batch:
             _, run, forged = self._ready
         else:
-            run, forged = self._run(batch, places)
+            run, forged = run_of(batch, places, self.clock, self._decoder)
         out += (self._letter(item(batch, i), received, reason, detail) for i, received, reason, detail in forged)
         placed = place(run, self._tables.devices, self._slots, self._tables.patient_key)
         for at in sorted(placed.refused):
@@ -175,36 +165,6 @@ class IngestCore:
                 reason, detail = "fhir_not_yet", "FHIR is not taken yet"
             out.append(self._letter(one, int(run.received[at]), reason, detail))
         self._put(placed, out)
-
-    def _run(self, batch: BatchLike, places: Ints) -> tuple[Run, list[Forged]]:
-        """The readings at `places` in their order, decoded; and those whose headers are not believed."""
-        received = np.array(batch.append_ms, np.int64)
-        arrival, replayed, forged = received, None, list[Forged]()
-        if any(batch.headers):
-            received, arrival, replayed, places, forged = self._headed(batch, places, received)
-        partition, offset = np.array(batch.partitions, np.int64)[places], np.array(batch.offsets, np.int64)[places]
-        if self.clock == "live" and (order := reading_order(received[places], partition, offset)) is not None:
-            places, partition, offset = places[order], partition[order], offset[order]
-        whole = len(places) == len(batch) and bool((places[1:] > places[:-1]).all())
-        values = batch.values if whole else list(map(batch.values.__getitem__, places.tolist()))
-        poll = self._decoder.many(values, arrival[places])
-        again = None if replayed is None else replayed[places]
-        return Run(poll, received[places], arrival[places], again, source_partition(READINGS, 0) | partition, offset, places), forged
-
-    def _headed(self, batch: BatchLike, places: Ints, append_ms: Ints) -> tuple[Ints, Ints, NDArray[np.bool_], Ints, list[Forged]]:
-        """(received, arrival, replayed, the places that stay, those refused): what headers say. Marks only move time and go."""
-        received, arrival = append_ms.copy(), append_ms.copy()
-        replayed, stays, forged = np.zeros(len(batch), np.bool_), list[int](), list[Forged]()
-        for i in places.tolist():
-            stamped, replay = stamp(batch.headers[i], batch.append_ms[i], self.clock), replay_of(batch.headers[i])
-            received[i] = arrival[i] = stamped.received
-            if stamped.refused or isinstance(replay, str):
-                forged.append((i, stamped.received, "forged_header", stamped.refused or str(replay)))
-            elif not stamped.mark:
-                stays.append(i)
-                if replay is not None:
-                    arrival[i], replayed[i] = replay.arrival, True
-        return received, arrival, replayed, np.array(stays, np.int64), forged
 
     def _control(self, one: Item, out: list[Append]) -> None:
         """A fact or a command takes effect at its place."""
@@ -216,10 +176,8 @@ class IngestCore:
                 raise Refused("forged_header", stamped.refused)
             if one.topic == COMMANDS:
                 self._command(one, stamped.received, out)
-            elif one.topic in TABLES:
-                self._fact(one, stamped.received, out)
             else:
-                raise Refused("unknown_topic", "not an input of ingest")
+                self._fact(one, stamped.received, out)
         except Refused as refused:
             out.append(self._letter(one, stamped.received, refused.reason, refused.detail))
 
@@ -317,11 +275,3 @@ class IngestCore:
         self._statement.restore(state["statement"])
         self._observed = dict.fromkeys(state["observed"])
         self._slots.restore(state["slots"])
-
-
-def _places(batch: BatchLike, *, readings: bool) -> Ints:
-    """Where the readings, or the control records, of a batch are."""
-    topics = batch.topics
-    if topics.count(READINGS) == len(topics):
-        return np.arange(len(topics) if readings else 0)
-    return np.array([i for i, topic in enumerate(topics) if (topic == READINGS) is readings], np.int64)
