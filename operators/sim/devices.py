@@ -22,6 +22,8 @@ MONITOR_INTERVAL_S, CUFF_INTERVAL_S, THERMOMETER_INTERVAL_S = 5, 900, 14_400
 AVERAGING_S = 8.0
 NOISE_SD = np.array([0.8, 0.7, 0.25])
 MOTION_EVERY_S, LEADS_OFF_EVERY_S, PROBE_OFF_EVERY_S, LINK_DOWN_EVERY_S = 1500.0, 21_600.0, 9_000.0, 50_000.0
+MOTION_SPO2_PERCENT = 4.0
+"""Mean fall of SpO2 while the probe is moved."""
 CGM_LOW_MMOL_L, CGM_HIGH_MMOL_L = 2.2, 22.2
 """Outside its range (40 to 400 mg/dL) a CGM says LOW or HIGH: the bound with `compare`."""
 _LEADS_OFF, _NO_SIGNAL = no_value("lead-off"), no_value("no-signal")
@@ -102,7 +104,7 @@ class Monitors:
         n, draw = len(body), self.draw
         self.seen += self.gain * (body[:, :3] - self.seen)
         shown = self.seen + 0.6 * NOISE_SD * draw.standard_normal((n, 3))
-        shown[:, SPO2] -= np.where(moving, draw.exponential(5, n), 0)
+        shown[:, SPO2] -= np.where(moving, draw.exponential(MOTION_SPO2_PERCENT, n), 0)
         shown[:, HR] += np.where(moving, draw.normal(0, 9, n), 0)
         shown[:, RR] += np.where(moving, draw.normal(3, 5, n), 0)
         shown = np.round(shown)

@@ -21,6 +21,8 @@ HR, RR, SPO2, SBP, DBP, TEMP, GLUCOSE = range(7)
 
 MEAN = np.array([80, 17, 96.9, 125, 68, 36.9, 5.3])
 BETWEEN_SD = np.array([11, 2.2, 1.1, 15, 8.5, 0.30, 0.35])
+MEAN_LOW, MEAN_HIGH = np.array([58, 13.5, 95.5, 104, 50, 36.2, 4.6]), np.array([102, 20, 99, 165, 95, 37.5, 6.2])
+"""No one is ill before their course begins."""
 SLOW_SD, SLOW_TAU_S = np.array([5.5, 1.7, 0.75, 9, 5.5, 0.26, 0]), 3600 * np.array([8, 5.1, 5.1, 4.9, 5, 5.4, 4])
 FAST_SD, FAST_TAU_S = np.array([3.0, 1.6, 0.50, 4.5, 3.0, 0.03, 0]), np.array([130, 65, 280, 380, 380, 900, 600.0])
 DAY_AMPLITUDE, DAY_PEAK_H = np.array([4.0, 0.8, -0.2, 5, 4, 0.30, 0]), np.array([15.8, 17.7, 4, 14, 14.5, 18.5, 0])
@@ -62,7 +64,8 @@ class Body:
         self.mean = MEAN + spread * self._noise() * BETWEEN_SD
         self.mean[:, SBP] += 0.35 * age
         self.mean[:, HR] -= 0.1 * age
-        self.mean[:, SPO2] = np.where([p.spo2_scale_2 for p in people], 90.0, np.clip(self.mean[:, SPO2], 95, 99))
+        np.clip(self.mean, MEAN_LOW, MEAN_HIGH, out=self.mean)
+        self.mean[:, SPO2] = np.where([p.spo2_scale_2 for p in people], 90.0, self.mean[:, SPO2])
         self.mean[:, GLUCOSE] = np.where(self.diabetic, self.random.normal(7.4, 1.4 * spread, n).clip(5.6, 13), self.mean[:, GLUCOSE])
         self.vary = np.exp(self.random.normal(0, 0.25 * spread, (n, 1)))
         self.slow, self.fast = spread * self._noise() * SLOW_SD, self._noise() * FAST_SD

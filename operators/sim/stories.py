@@ -193,6 +193,7 @@ DEMO_SCRIPT: tuple[tuple[float, str], ...] = (
     (20.0, "Bed 05 begins to get worse: breathing faster, oxygen falling."),
     (45.0, "The SpO2 probe of bed 11 falls off."),
     (65.0, "The glucose of bed 14 goes low."),
+    (70.0, "The nurse finds bed 14 drowsy."),
     (75.0, "The nurse gives bed 05 oxygen and finds it answers to voice only."),
     (240.0, "The probe of bed 11 is back on."),
     (420.0, "Bed 05 is treated and begins to recover."),
