@@ -49,8 +49,9 @@ class Child:
     restarts: int = 0
     in_a_row: int = 0
     last_status: int | None = None
+    may_end: bool = False
+    """Status 0 means that nothing is left to do (a simulation); all others are started again, whoever stopped them."""
     done: bool = False
-    """Ended by itself with status 0: nothing is left to do (a simulation of some minutes)."""
     environ: dict[str, str] = field(default_factory=dict)
 
     def start(self, now_s: float) -> None:

@@ -71,8 +71,10 @@ def read(file: Path, by: str = "") -> Iterator[Stated]:
     """The facts of one file, by its suffix."""
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FactError(f"{file}: cannot read: {error}") from None
+    except OSError as error:
+        raise FactError(f"{file}: cannot read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise FactError(f"{file}: not UTF-8: byte {error.start}") from None
     raw = {".toml": _toml, ".json": _json, ".jsonl": _jsonl, ".ndjson": _jsonl}.get(file.suffix.lower())
     if raw is None:
         raise FactError(f"{file}: give .toml, .json or .jsonl")

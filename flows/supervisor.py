@@ -88,7 +88,7 @@ class Supervisor:
 
     def _ended(self, child: Child, status: int) -> bool:
         """True when everything must end."""
-        if status == 0:
+        if status == 0 and child.may_end:
             child.done = True
             self._say(f"{child.name} has ended")
             return False

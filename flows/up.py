@@ -45,7 +45,7 @@ def children(settings: Settings, people: int = demo.PEOPLE) -> list[Child]:
     ]
     if settings.demo:
         arguments = ["sim", "--story", demo.STORY, "--people", str(people), "--ward", demo.WARD]
-        found.append(Child("sim", arguments, environ=environ))
+        found.append(Child("sim", arguments, environ=environ, may_end=True))
     return found
 
 
@@ -107,6 +107,7 @@ def address(settings: Settings) -> str:
 def _greet(settings: Settings, say: Say, began_s: float) -> None:
     """Says where the board is once it answers, in the demo also when the first tile lives."""
     where = address(settings)
+    since_ms = now_ms()
     while not _answers(f"{where}/api/site"):
         time.sleep(READY_EVERY_S)
     say(f"board: {where}")
@@ -115,7 +116,7 @@ def _greet(settings: Settings, say: Say, began_s: float) -> None:
         return
     say("sign in as: " + ", ".join(f"{u.user} ({u.role})" for u in demo.USERS))
     try:
-        for _ in _tiles(where):
+        for _ in _tiles(where, since_ms):
             say(f"first live tile after {time.monotonic() - began_s:.1f} s")
             break
     except (Ended, OSError, ValueError) as error:
@@ -131,8 +132,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _tiles(where: str) -> Iterator[str]:
-    """Patients of the demo's ward who have a value, as their frames come in."""
+def _tiles(where: str, since_ms: int) -> Iterator[str]:
+    """Patients of the demo's ward who have a value of this run, as their frames come in."""
     asked = Request(
         f"{where}/demo-token",
         data=json.dumps({"user": demo.USERS[-1].user}).encode(),
@@ -143,7 +144,7 @@ def _tiles(where: str) -> Iterator[str]:
     for frame in frames(f"ws{where.removeprefix('http')}/ws", token, {"ward": demo.WARD}, lambda _: None):
         for patient in [*frame.get("patients", []), *frame.get("frames", [])]:
             slots = [slot for found in (patient.get("vitals") or {}).values() for slot in found]
-            if any(slot.get("value") is not None and now_ms() - slot.get("received_ms", 0) < 30_000 for slot in slots):
+            if any(slot.get("value") is not None and slot.get("received_ms", 0) >= since_ms for slot in slots):
                 yield str(patient["patient"])
 
 

@@ -8,27 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli.common import Failed, JsonOption, existing_log, note, print_json, span, table, utc, with_settings
+from flows.cli.telling import label_of, number, what
 from flows.settings import Settings
-from schemas.codes import BY_LOINC
 from schemas.events import AlertEvent, AlertState, Evidence
 from sinks.log.api import Log
 
 ANSWER_S = 10.0
 alerts = typer.Typer(help="List, acknowledge, explain alerts.", no_args_is_help=True, rich_markup_mode=None)
 AlertArgument = Annotated[str, typer.Argument(metavar="ALERT", help="The alert's id, or its first 6 digits or more.")]
-
-
-def what(state: AlertState) -> str:
-    """What an alert is about, in a few words."""
-    label = BY_LOINC[state.code].label if state.code in BY_LOINC else state.code
-    about = {
-        "limit": f"{label} {state.side}",
-        "news2": "NEWS2",
-        "signal_lost": f"{label} signal lost",
-        "silent": "silent",
-        "not_judged": "not judged",
-    }
-    return about.get(state.kind, state.kind)
 
 
 @alerts.command("list")
@@ -57,7 +44,7 @@ def list_alerts(
     if as_json:
         print_json(chosen)
         return
-    rows = ((s.alert[:12], s.priority, s.patient, what(s), _number(s.worst), s.status, s.owner, utc(s.raised_ms), s.device) for s in chosen)
+    rows = ((s.alert[:12], s.priority, s.patient, what(s), number(s.worst), s.status, s.owner, utc(s.raised_ms), s.device) for s in chosen)
     table(("alert", "priority", "patient", "what", "worst", "status", "owner", "raised", "device"), rows, "no open alerts")
 
 
@@ -181,11 +168,10 @@ def _evidence(evidence: Evidence) -> list[str]:
 
 def _input(read: dict[str, Any]) -> str:
     code = str(read.get("code", ""))
-    label = BY_LOINC[code].label if code in BY_LOINC else code
     age = read.get("age_ms")
     parts = [
-        label,
-        _number(read.get("value")),
+        label_of(code),
+        number(read.get("value"), code),
         str(read.get("unit") or ""),
         f"measured {utc(t)}" if isinstance(t := read.get("t_ms"), int) else "",
         f"{span(age)} old" if isinstance(age, int | float) else "",
@@ -193,10 +179,6 @@ def _input(read: dict[str, Any]) -> str:
         f"part {read['part']}" if read.get("part") is not None else "",
     ]
     return " ".join(p for p in parts if p)
-
-
-def _number(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else ""
 
 
 def register(app: typer.Typer) -> None:

@@ -62,5 +62,5 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _end(status: int, text: str) -> None:
     if text:
-        typer.echo(f"nadi: {text}", err=True)
+        typer.echo(text if text.startswith(("nadi ", "nadi: ")) else f"nadi: {text}", err=True)
     sys.exit(status)

@@ -6,11 +6,11 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from flows.cli.common import Failed, Usage, note, utc, with_settings
+from flows.cli.common import Failed, Usage, note, with_settings
 from flows.settings import Settings
 
 ROLES = ("viewer", "nurse", "doctor", "charge")
@@ -77,6 +77,7 @@ def watch(
       nadi watch --patient p-07 --values
       nadi watch --ward 4b --json | jq -c 'select(.t == "ev") | .e'
     """
+    from flows.cli.telling import Teller
     from flows.watching import Ended, frames
 
     if (ward is None) == (patient is None):
@@ -86,13 +87,13 @@ def watch(
     token = given or _mint(settings, user, "viewer", wards, WATCHER_HOURS)
     where = url or f"ws://{settings.gateway.host}:{settings.gateway.port}/ws"
     subscription = {"ward": ward} if ward else {"patient": str(patient)}
-    seen = 0
+    seen, teller = 0, Teller(values)
     try:
         for frame in frames(where, token, subscription, note):
             if as_json:
                 typer.echo(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
             else:
-                for line in told(frame, values):
+                for line in teller.told(frame):
                     typer.echo(line)
             seen += frame.get("t") == "ev"
             if events is not None and seen >= events:
@@ -108,71 +109,6 @@ def _token(file: Path | None) -> str | None:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Usage(f"{file}: cannot read the token: {error}") from None
-
-
-def told(frame: dict[str, Any], values: bool = False) -> list[str]:
-    """A frame in lines for people; heartbeats only when time stands still."""
-    kind = frame.get("t")
-    if kind == "key":
-        return _key(frame, values)
-    if kind == "ev":
-        return [_event(frame["e"])]
-    if kind == "live" and values:
-        return [line for patient in frame.get("frames", []) if (line := _values(patient))]
-    if kind == "hb" and isinstance(lag := frame.get("lag_ms"), int | float) and lag > 10_000:
-        return [f"{utc(frame['now_ms'])}  NOT LIVE: the newest values are {lag / 1000:.0f} s old; `nadi doctor` tells why"]
-    if kind == "bye":
-        return ["the gateway restarts"]
-    return []
-
-
-def _key(frame: dict[str, Any], values: bool) -> list[str]:
-    import msgspec
-
-    from flows.alertfold import by_urgency
-    from flows.cli.alerts import what
-    from schemas.events import AlertState
-
-    patients = frame.get("patients", [])
-    about = f"ward {frame['ward']}" if "ward" in frame else f"patient {frame.get('patient')}"
-    states = by_urgency(msgspec.convert([a for p in patients for a in p.get("alerts", [])], list[AlertState]))
-    lines = [f"{utc(frame['now_ms'])}  {about}: {len(patients)} patients, {len(states)} open alerts"]
-    if frame.get("recovered") is False:
-        lines.append("  what happened while away is no longer held: this list is the truth")
-    lines += [
-        f"  {s.alert[:12]}  {s.priority}  {s.patient}  {what(s)}  {s.status}" + (f"  {s.owner} has it" if s.owner else "") for s in states
-    ]
-    return lines + ([line for p in patients if (line := _values(p))] if values else [])
-
-
-def _event(event: dict[str, Any]) -> str:
-    import msgspec
-
-    from flows.cli.alerts import what
-    from schemas.events import AlertState
-
-    state = msgspec.convert(event["state"], AlertState) if event.get("state") else None
-    words = [utc(event["at_ms"]), event["transition"], event["patient"]]
-    if state is not None:
-        words += [f"[{state.priority}] {what(state)}", f"{state.worst:g}" if state.worst is not None else "", state.alert[:12]]
-    reason = (event.get("evidence") or {}).get("reason", "")
-    words += [f"by {event['by']}" if event.get("by") else "", reason]
-    return "  ".join(w for w in words if w)
-
-
-def _values(patient: dict[str, Any]) -> str:
-    from schemas.codes import BY_LOINC
-
-    parts = []
-    for code, slots in (patient.get("vitals") or {}).items():
-        if slots:
-            value = slots[0].get("value")
-            label = BY_LOINC[code].label if code in BY_LOINC else code
-            parts.append(f"{label} {value:g}" if value is not None else f"{label} -- ({slots[0].get('absent') or 'no value'})")
-    score = patient.get("score") or {}
-    if score.get("total") is not None:
-        parts.append(f"NEWS2 {score['total']}")
-    return f"  {patient['patient']}  " + "  ".join(parts) if parts else ""
 
 
 def register(app: typer.Typer) -> None:

@@ -22,9 +22,7 @@ class Clock(StrEnum):
 def sim(
     settings: Settings,
     people: Annotated[int, typer.Option(min=1, max=20_000, help="Patients.")] = 30,
-    story: Annotated[
-        str, typer.Option(help="demo, mixed, or one course: healthy, sepsis, hypoxia, low glucose, probe off, outage.")
-    ] = "mixed",
+    story: Annotated[str, typer.Option(help="demo, mixed, healthy, sepsis, hypoxia, low-glucose, probe-off, site-outage, ...")] = "mixed",
     seed: Annotated[int, typer.Option(help="The same seed gives the same ward, byte for byte.")] = 1,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="How long.", show_default="for ever")] = None,
     dirt: Annotated[
