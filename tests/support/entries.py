@@ -70,7 +70,8 @@ def plain(event: AlertEvent) -> Event:
     """An event of `monitor` as the oracle would say it."""
     reason = event.evidence.reason if event.transition == "refused" and event.evidence else ""
     if event.state is None:
-        return Event(event.id, event.alert or "", event.seq, event.transition, "", "", event.at_ms, "", event.cause, reason)
+        # A refusal may name the alert that was meant: it is no event of that alert.
+        return Event(event.id, "", event.seq, event.transition, "", "", event.at_ms, "", event.cause, reason)
     s = event.state
     slots = {"limit": f"{s.code}:{s.side}:{s.device}", "news2": "", "signal_lost": f"{s.code}:{s.device}"}
     slot = slots.get(s.rule, s.device)
