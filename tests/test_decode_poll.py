@@ -43,7 +43,9 @@ def one_by_one(values: list[bytes | None], received: list[int]) -> tuple[list[Pl
 
 def by_column(poll: Poll) -> tuple[list[Plain], list[Plain]]:
     rows: list[Plain] = []
-    for owner, nth, code, value, flags in zip(*(c.tolist() for c in (poll.owner, poll.nth, poll.code, poll.value, poll.flags)), strict=True):
+    for owner, nth, code, value, flags in zip(
+        *(c.tolist() for c in (poll.owner, poll.nth, poll.code, poll.value, poll.flags)), strict=True
+    ):
         message = (int(poll.place[owner]), poll.devices[owner], int(poll.t[owner]), int(poll.message_flags[owner]))
         rows.append((*message, nth, code, number(value), flags))
     return rows, list(poll.refused)

@@ -69,7 +69,8 @@ def test_an_observation_without_time_is_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ago_ms", "t", "flags"), [(4 * HOUR, T0 - 4 * HOUR, 0), (4 * HOUR + 1, T0 - 4 * HOUR - 1, LATE), (-HOUR, T0 + HOUR, 0), (-HOUR - 1, T0, FUTURE)]
+    ("ago_ms", "t", "flags"),
+    [(4 * HOUR, T0 - 4 * HOUR, 0), (4 * HOUR + 1, T0 - 4 * HOUR - 1, LATE), (-HOUR, T0 + HOUR, 0), (-HOUR - 1, T0, FUTURE)],
 )
 def test_observations_have_the_limits_of_class_spot(ago_ms: int, t: int, flags: int) -> None:
     (row,) = Desk().observe(TEMP, at_ms=T0 - ago_ms).rows
@@ -150,7 +151,15 @@ def test_all_else_passes_on(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": 7}, {"readings": [{"value": 1}]}, {"x": 1}, {"at_ms": "now"}, {"at_ms": 1.5}, {"readings": [{"code": "8310-5", "value": "37"}]}]
+    "change",
+    [
+        {"kind": 7},
+        {"readings": [{"value": 1}]},
+        {"x": 1},
+        {"at_ms": "now"},
+        {"at_ms": 1.5},
+        {"readings": [{"code": "8310-5", "value": "37"}]},
+    ],
 )
 def test_of_the_wrong_shape_but_answerable(change: dict[str, Any]) -> None:
     good = {"id": command_id(1), "kind": "observe", "patient": "p1", "by": "nurse-1", "readings": []}

@@ -25,7 +25,7 @@ class Office:
     def file(self, *records: Rec, t_ms: int | None = None) -> Out:
         return out(self.core.apply(Recs(records), t_ms))
 
-    def raw(self, topic: str, key: str | None, value: bytes | None | dict[str, Any]) -> Out:
+    def raw(self, topic: str, key: str | None, value: bytes | dict[str, Any] | None) -> Out:
         return self.file(self.log.put(topic, msgspec.json.encode(value) if isinstance(value, dict) else value, T0, key))
 
 
@@ -179,5 +179,3 @@ def test_a_second_pseudonym_with_the_same_key_is_refused(monkeypatch: pytest.Mon
     got = office.file(record, office.log.device("d2", []))
     assert [reason for reason, _ in got.letters] == ["key_collision", "key_collision"]
     assert column(office.file(office.log.said(reading("d1", T0), T0)).rows, "patient") == [7]
-
-

@@ -37,9 +37,7 @@ def test_a_reading_becomes_one_row_in_the_shard_of_its_patient() -> None:
     appends = ward.core.apply(Recs([ward.log.said(reading("d-monitor", T0 - 3), T0, partition=2)]), None)
     ((shard, _),) = entries(appends)
     assert shard == shard_of(key64("p1"))
-    assert out(appends).rows == [
-        (key64("p1"), key64("d-monitor"), T0 - 3, T0, 72.0, 8867, 0, source_partition("device-readings", 2), 0, 0)
-    ]
+    assert out(appends).rows == [(key64("p1"), key64("d-monitor"), T0 - 3, T0, 72.0, 8867, 0, source_partition("device-readings", 2), 0, 0)]
 
 
 def test_all_readings_of_a_message_are_rows_with_their_places() -> None:
@@ -74,7 +72,15 @@ def test_unknown_or_unbound_is_a_dead_letter() -> None:
 
 @pytest.mark.parametrize(
     ("t", "patient"),
-    [(T0 - 60_001, None), (T0 - 50_000, "p1"), (T0 - 30_001, "p1"), (T0 - 30_000, "p2"), (T0 - 20_001, "p2"), (T0 - 20_000, None), (T0 - 10_000, "p1")],
+    [
+        (T0 - 60_001, None),
+        (T0 - 50_000, "p1"),
+        (T0 - 30_001, "p1"),
+        (T0 - 30_000, "p2"),
+        (T0 - 20_001, "p2"),
+        (T0 - 20_000, None),
+        (T0 - 10_000, "p1"),
+    ],
 )
 def test_the_lease_at_the_time_of_the_reading_counts(t: int, patient: str | None) -> None:
     ward = Ward([("p1", T0 - 60_000, T0 - 30_000), ("p2", T0 - 30_000, T0 - 20_000), ("p1", T0 - 10_000, None)])
@@ -89,7 +95,10 @@ def test_leases_in_any_order_and_a_later_binding_supersedes_one_that_was_not_end
     assert {row[2] - T0: row[0] for row in rows} == {-1001: key64("p1"), -1000: key64("p2")}
 
 
-@pytest.mark.parametrize(("device_class", "age_ms", "letter"), [("monitor", 60_001, True), ("monitor", 60_000, False), ("cgm", HOUR, False), ("spot", 5 * HOUR, False)])
+@pytest.mark.parametrize(
+    ("device_class", "age_ms", "letter"),
+    [("monitor", 60_001, True), ("monitor", 60_000, False), ("cgm", HOUR, False), ("spot", 5 * HOUR, False)],
+)
 def test_an_old_reading_of_a_monitor_that_has_changed_hands_is_ambiguous(device_class: str, age_ms: int, letter: bool) -> None:
     ward = Ward([("p1", T0 - DAY, T0 - 10), ("p2", T0 - 10, None)], device_class)
     got = ward.say(reading("dev", T0 - age_ms))
@@ -108,7 +117,14 @@ def test_rebinding_acts_from_its_place() -> None:
     ward = Ward([("p1", T0 - DAY, None)])
     log = ward.log
     first = ward.say(reading("dev", T0))
-    second = out(ward.core.apply(Recs([log.said(reading("dev", T0 + 2000), T0 + 2000), log.device("dev", [("p1", T0 - DAY, T0 + 1000), ("p2", T0 + 1000, None)])]), None))
+    second = out(
+        ward.core.apply(
+            Recs(
+                [log.said(reading("dev", T0 + 2000), T0 + 2000), log.device("dev", [("p1", T0 - DAY, T0 + 1000), ("p2", T0 + 1000, None)])]
+            ),
+            None,
+        )
+    )
     assert column(first.rows + second.rows, "patient") == [key64("p1"), key64("p2")]
 
 
@@ -144,7 +160,9 @@ def test_the_same_reading_of_another_device_or_vital_is_no_repeat() -> None:
 
 
 def test_not_newer_than_the_newest_is_late_and_moves_nothing() -> None:
-    got = Ward().say(reading("d-monitor", T0 - 5), reading("d-monitor", T0 - 9, 60), reading("d-monitor", T0 - 7, 61), reading("d-monitor", T0 - 5))
+    got = Ward().say(
+        reading("d-monitor", T0 - 5), reading("d-monitor", T0 - 9, 60), reading("d-monitor", T0 - 7, 61), reading("d-monitor", T0 - 5)
+    )
     assert [(row[2] - T0, bool(row[6] & LATE)) for row in got.rows] == [(-5, False), (-9, True), (-7, True)]
 
 
@@ -167,7 +185,10 @@ def test_what_was_late_by_age_is_not_the_newest() -> None:
 def test_a_time_ahead_is_set_to_received(device_class: str) -> None:
     ahead = TOLERANCE_MS[device_class]
     ward = Ward()
-    got = ward.say(reading(f"d-{device_class}", T0 + ahead)).rows + ward.say(reading(f"d-{device_class}", T0 + ahead + 1), at=T0 + ahead * 2 + 9).rows
+    got = (
+        ward.say(reading(f"d-{device_class}", T0 + ahead)).rows
+        + ward.say(reading(f"d-{device_class}", T0 + ahead + 1), at=T0 + ahead * 2 + 9).rows
+    )
     assert column(got, "flags") == [0, 0]
     (row,) = Ward().say(reading(f"d-{device_class}", T0 + ahead + 1)).rows
     assert (row[2], row[6]) == (T0, FUTURE)
@@ -231,7 +252,9 @@ def test_a_replay_stays_ambiguous_until_the_leases_say_otherwise() -> None:
     assert row[0] == key64("p1")
 
 
-@pytest.mark.parametrize("text", [b"", b"x", b"device-readings/0/1", b"device-readings/0/1/-5", b"device-readings/a/1/5", b"a/1/2/99999999999999", b"t/0/1/1e3"])
+@pytest.mark.parametrize(
+    "text", [b"", b"x", b"device-readings/0/1", b"device-readings/0/1/-5", b"device-readings/a/1/5", b"a/1/2/99999999999999", b"t/0/1/1e3"]
+)
 def test_a_replay_header_that_cannot_be_read_is_refused(text: bytes) -> None:
     got = Ward().say(reading("d-monitor", T0), headers={"replayed-from": text})
     assert got.letters == [("forged_header", "device-readings/0/0")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ def started(patients: int) -> tuple[IngestCore, Log, list[Rec]]:
     return core, log, records
 
 
-def stated(appends: list[tuple[int, object]]) -> Counter[tuple[int, str, str]]:
+def stated(appends: Sequence[tuple[int, object]]) -> Counter[tuple[int, str, str]]:
     return Counter((shard, entry.topic, entry.key) for shard, entry in appends if isinstance(entry, Fact))
 
 
@@ -131,7 +132,12 @@ def test_facts_that_come_or_go_while_a_statement_is_under_way() -> None:
     core, log, _ = started(250)
     core.apply(NOTHING, T0 + 5)
     core.apply(NOTHING, T0 + DAY)
-    changes = [log.patient("a-new-one"), log.patient("p9999"), log.put("devices", None, T0, "d0249"), log.put("patients", None, T0, "p0000")]
+    changes = [
+        log.patient("a-new-one"),
+        log.patient("p9999"),
+        log.put("devices", None, T0, "d0249"),
+        log.put("patients", None, T0, "p0000"),
+    ]
     found = entries(core.apply(Recs(changes), None))
     assert {"a-new-one", "p9999"} <= {entry.key for _, entry in found if isinstance(entry, Fact)}
     while core.snapshot()["statement"]["id"]:
@@ -149,7 +155,12 @@ def test_several_midnights_at_once_are_one_statement() -> None:
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"format": 0}, "format 1, not 0"), ({"format": None}, "format"), ({"clock": "stream"}, "clock stream"), ({"shards": 16}, "shards 16")],
+    [
+        ({"format": 0}, "format 1, not 0"),
+        ({"format": None}, "format"),
+        ({"clock": "stream"}, "clock stream"),
+        ({"shards": 16}, "shards 16"),
+    ],
 )
 def test_a_snapshot_of_another_kind_is_refused_with_a_sentence(change: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadState, match=sentence):

@@ -37,7 +37,7 @@ def run_of(batch: BatchLike, places: Ints, clock: Clock, decoder: Decoder) -> tu
     """The readings at `places` in their order, decoded; and those whose headers are not believed."""
     received = np.array(batch.append_ms, np.int64)
     arrival, replayed, forged = received, None, list[Forged]()
-    if any(batch.headers):
+    if clock == "stream" or any(batch.headers):
         received, arrival, replayed, places, forged = _headed(batch, places, received, clock)
     partition, offset = np.array(batch.partitions, np.int64)[places], np.array(batch.offsets, np.int64)[places]
     if clock == "live" and (order := reading_order(received[places], partition, offset)) is not None:

@@ -56,7 +56,13 @@ class Log:
         self.next: dict[tuple[str, int], int] = {}
 
     def put(
-        self, topic: str, value: bytes | None, at: int, key: str | None = None, partition: int = 0, headers: Mapping[str, bytes] | None = None
+        self,
+        topic: str,
+        value: bytes | None,
+        at: int,
+        key: str | None = None,
+        partition: int = 0,
+        headers: Mapping[str, bytes] | None = None,
     ) -> Rec:
         offset = self.next.get((topic, partition), 0)
         self.next[topic, partition] = offset + 1
@@ -91,7 +97,9 @@ def command_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def reading(device: str, t: int | str | None, value: float | None = 72, code: str = "8867-4", unit: str | None = "/min", **more: Any) -> dict[str, Any]:
+def reading(
+    device: str, t: int | str | None, value: float | None = 72, code: str = "8867-4", unit: str | None = "/min", **more: Any
+) -> dict[str, Any]:
     """A message with one reading; `more` goes into the reading."""
     message: dict[str, Any] = {"v": 1, "device": device, "readings": [{"code": code, "value": value, "unit": unit} | more]}
     return message if t is None else message | {"t": t}

@@ -26,7 +26,9 @@ def valid(rng: random.Random, devices: list[str], t_ms: int) -> bytes:
         value = rng.choice((rng.uniform(code.low, code.high), round(rng.uniform(code.suspect_low, code.suspect_high)), 0, -1, 1e308, 98.6))
         reading: dict[str, object] = {"code": code.loinc, "value": value, "unit": unit}
         if rng.random() < 0.2:
-            reading |= rng.choice(({"absent": "lead-off"}, {"compare": "<"}, {"compare": ">"}, {"quality": "suspect"}, {"index": 3}, {"value": None}))
+            reading |= rng.choice(
+                ({"absent": "lead-off"}, {"compare": "<"}, {"compare": ">"}, {"quality": "suspect"}, {"index": 3}, {"value": None})
+            )
         readings.append(reading)
     message: dict[str, object] = {"v": 1, "device": rng.choice(devices), "t": t_ms + rng.randrange(-120_000, 10_000), "readings": readings}
     if rng.random() < 0.1:
@@ -80,7 +82,24 @@ def _deep(rng: random.Random, devices: list[str], t_ms: int) -> list[bytes]:
     return [b'{"device":"%s","alarms":[%s]}' % (devices[0].encode(), inner), inner][: rng.randrange(1, 3)]
 
 
-_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e999", b"0x10", b"1_000", b"+1", b".5", b"1.", b"01", b'"72"', b"true", b"[72]", b"{}", b"nan")
+_NUMBERS = (
+    b"NaN",
+    b"Infinity",
+    b"-Infinity",
+    b"1e400",
+    b"-1e999",
+    b"0x10",
+    b"1_000",
+    b"+1",
+    b".5",
+    b"1.",
+    b"01",
+    b'"72"',
+    b"true",
+    b"[72]",
+    b"{}",
+    b"nan",
+)
 
 
 def _numbers(rng: random.Random, devices: list[str], t_ms: int) -> list[bytes]:
@@ -96,7 +115,11 @@ def _bytes_of_text(rng: random.Random, devices: list[str], t_ms: int) -> list[by
     raw = valid(rng, devices, t_ms)
     lone = b'{"device":"%s","beat":true,"boot":"%s"}'
     surrogate = rng.choice((b"\\ud800", b"\\udfff", b"\\ud800\\u0041", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80"))
-    return [rng.choice((b"\xef\xbb\xbf" + raw, raw.decode().encode("utf-16"), b"\x00" + raw, raw + b"\x00", lone % (devices[0].encode(), surrogate)))]
+    return [
+        rng.choice(
+            (b"\xef\xbb\xbf" + raw, raw.decode().encode("utf-16"), b"\x00" + raw, raw + b"\x00", lone % (devices[0].encode(), surrogate))
+        )
+    ]
 
 
 def _wrong_shape(rng: random.Random, devices: list[str], t_ms: int) -> list[bytes]:
