@@ -314,3 +314,4 @@ class Hub:
                 self.close(client, wire.DRAINING, "draining")
             if first + DRAIN_SLICE < len(clients):
                 await asyncio.sleep(DRAIN_SLICE_S)
+        await asyncio.gather(*(client.line.finish() for client in clients))

@@ -53,6 +53,9 @@ class RawLine:
     def close(self, code: int, reason: str) -> None:
         self._raw.close_now(code, reason, CLOSE_GRACE_S)
 
+    async def finish(self) -> None:
+        """Nothing: the transport writes by itself."""
+
 
 class AsgiLine:
     """The fall-back for servers other than ours (Starlette's test client): one task sends what `write` queued."""
@@ -77,6 +80,11 @@ class AsgiLine:
     def close(self, code: int, reason: str) -> None:
         self._closing = (code, reason)
         self._run()
+
+    async def finish(self) -> None:
+        """Waits a moment for what is being sent: the server ends the connection when the application returns."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=CLOSE_GRACE_S)
 
     def _run(self) -> None:
         if self._task is None or self._task.done():

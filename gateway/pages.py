@@ -58,7 +58,7 @@ class Files:
 
     def response(self, name: str, etags: str) -> Response:
         """The file, 304 when the client has it (`etags` = If-None-Match), else 404."""
-        path = (self._folder / name).resolve()
+        path = (self._folder / name).resolve() if name.isprintable() else self._folder
         kind = TYPES.get(path.suffix)
         if kind is None or not path.is_relative_to(self._folder) or not path.is_file():
             return PlainTextResponse("Not found.\n", 404)

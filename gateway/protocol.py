@@ -1,6 +1,6 @@
 """uvicorn's two protocol classes with what a clinical gateway needs besides: the transport for shared frames, and cheap guards.
 
-They use hooks of uvicorn that are not its public interface (pinned; `tests/test_gateway_protocol.py` checks that they exist).
+They use hooks of uvicorn that are not its public interface (pinned; `tests/test_gateway_pages.py` checks that they exist).
 """
 
 from __future__ import annotations

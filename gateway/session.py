@@ -156,6 +156,7 @@ class Door:
             self._hub.close(client, 1011, "internal error")
         finally:
             self._hub.leave(client)
+            await client.line.finish()
 
     def _handle(self, client: Client, text: str, commands: Bucket) -> None:
         try:

@@ -118,6 +118,9 @@ class Line:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    async def finish(self) -> None:
+        pass
+
 
 LIMITS = Limits(buffered_bytes=1000, unsent_s=10.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -177,8 +178,10 @@ class Hospital:
 class Running:
     """A gateway in a thread of this process."""
 
-    def __init__(self, config: GatewayConfig, clock: Callable[[], int] = wall_ms) -> None:
+    def __init__(self, config: GatewayConfig, clock: Callable[[], int] = wall_ms, ws: type[asyncio.Protocol] | None = None) -> None:
         self.server: Server = make_server(config, clock)
+        if ws is not None:
+            self.server.config.ws = ws
         self.thread = threading.Thread(target=self.server.run, name="gateway-under-test", daemon=True)
         self.thread.start()
         eventually(lambda: self.server.started or not self.thread.is_alive(), "the server")
@@ -263,9 +266,11 @@ def config_for(url: str, static: Path, **fields: Any) -> GatewayConfig:
 
 
 @contextlib.contextmanager
-def running(config: GatewayConfig, clock: Callable[[], int] = wall_ms) -> Iterator[Running]:
-    """A gateway that ends with the block."""
-    gateway = Running(config, clock)
+def running(
+    config: GatewayConfig, clock: Callable[[], int] = wall_ms, ws: type[asyncio.Protocol] | None = None
+) -> Iterator[Running]:
+    """A gateway that ends with the block; `ws`: another websocket protocol class than ours."""
+    gateway = Running(config, clock, ws)
     try:
         yield gateway
     finally:
