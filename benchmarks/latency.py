@@ -1,6 +1,6 @@
 """Device -> websocket: ms from the device's stamp to the frame of a limit alert at 200 viewers in 20 wards, while readings flow.
 
-Aims: p50 50 ms, p99 100 ms. Each row says the CPU of each process; with less than 10 % of the machine idle it is `saturated` and holds no aim.
+Aims: p50 50 ms, p99 100 ms. A row says the CPU of each process; below 10 % idle it is marked `saturated` and holds no aim.
 """
 
 from __future__ import annotations

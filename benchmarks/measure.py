@@ -59,7 +59,7 @@ def finish(child: subprocess.Popen[bytes], timeout_s: float = 60.0, ask: bool = 
         time.sleep(0.02)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        raise RuntimeError(f"{child.args} ended with {child.returncode}")
+        raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
     return usage.ru_utime + usage.ru_stime
 
 
