@@ -13,6 +13,7 @@ from sinks.log.api import TP, Log, LogError, Writer
 
 SHORTEST_SLEEP_S = 0.002
 FLUSH_EVERY = 20_000
+CHECK_EVERY = 1_000
 
 
 class Sent(NamedTuple):
@@ -53,14 +54,16 @@ class Pace:
 
 
 class Progress:
-    """One line on a terminal's error output, at most five times a second; nothing in a pipe."""
+    """One line on a terminal's error output, at most five times a second; nothing in a pipe. `check` may stop the run by raising."""
 
-    def __init__(self, what: str, total: int | None = None) -> None:
-        self.what, self.total, self.count, self.shown_s = what, total, 0, 0.0
+    def __init__(self, what: str, total: int | None = None, check: Callable[[], None] | None = None) -> None:
+        self.what, self.total, self.check, self.count, self.shown_s = what, total, check, 0, 0.0
         self.terminal = sys.stderr.isatty()
 
     def step(self, text: str = "") -> None:
         self.count += 1
+        if self.check is not None and not self.count % CHECK_EVERY:
+            self.check()
         if self.terminal and not self.count % 64 and time.monotonic() - self.shown_s > 0.2:
             self.shown_s = time.monotonic()
             share = f"{100 * self.count // max(1, self.total):3d} %  " if self.total else ""
@@ -104,7 +107,8 @@ def append_stream(writer: Writer, items: Iterable[Item], pace: Pace, progress: P
         records += 1
         if not records % FLUSH_EVERY:
             writer.poll()
-        progress.step()
+        if not item.mark:
+            progress.step()
     writer.flush()
     progress.done()
     return Sent(records, messages, readings, first_ms or 0, last_ms)

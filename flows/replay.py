@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,14 @@ from typing import NamedTuple
 import polars as pl
 
 from flows.appending import Pace, Progress, Sent, append_live, append_stream, create_topics, must_be_empty
+from flows.replay_alone import fresh_folder, running
 from flows.replay_sets import RecordedPerson, Recording, ReplayError, load, safe_name
+from flows.report import frames_reach, replay_report, timeline_ended, write_report
 from operators.sim.hospital import command_id
 from operators.sim.items import Draft, Item, Said, fact, message, place
 from operators.sim.order import START_MS
 from schemas.facts import Command, DeviceFact, Lease, Observation, PatientFact
+from sinks.log import open_log, sqlite_url
 from sinks.log.api import Log
 
 LEAD_MS = 60_000
@@ -29,6 +32,9 @@ BEFORE_MS = 3_600_000
 """A lease begins so long before the person's first t."""
 SLICE_ROWS = 50_000
 CHARTED_BY = "charting"
+JUDGED_WAIT_S = 120.0
+FRAME_MS = 1000
+"""Frames come once a second of shard time: the newest may lie so far before the end."""
 
 
 class Shifted(NamedTuple):
@@ -142,10 +148,65 @@ def items_of(folder: str | Path, people: int | None = None) -> Iterator[Item]:
     return place(drafts_of(shift(load(Path(folder), people), START_MS), START_MS))
 
 
-def append_recording(log: Log, recording: Recording, speed: float | None, stream: bool) -> tuple[Sent, Shifted]:
-    """Appends a whole set: with recorded arrivals, or live at `speed` with times squeezed to match. Raises LogError, ReplayError."""
+def run_replay(
+    folder: str | Path,
+    log_url: str,
+    speed: float | None = None,
+    report: str | Path | None = None,
+    poll: int = 5000,
+    alone: bool = False,
+    data: str | Path | None = None,
+    people: int | None = None,
+    clock: str | None = None,
+) -> dict[str, object]:
+    """Replays a folder and returns its report, which is also written to `report`.
+
+    `speed`: seconds of the record in a second, None = as fast as it goes. `alone`: on a fresh folder `data` with its own log and flows.
+    Otherwise into the log of `log_url`, whose flows run already: live if a speed is given (times squeezed to match), else a stream
+    (`clock` says otherwise). Raises ReplayError (folder, arguments), LogError.
+    """
+    if speed is not None and speed <= 0:
+        raise ReplayError("speed is above 0, or max")
+    recording = load(Path(folder), people)
+    if alone:
+        if data is None:
+            raise ReplayError("--alone needs --data: a fresh folder for its log")
+        return _alone(recording, Path(data), speed, poll, report)
+    log = open_log(log_url)
+    try:
+        stream = clock == "stream" if clock else speed is None
+        began_s = time.monotonic()
+        sent, shifted = append_recording(log, recording, speed, stream)
+        reached = wait_until_judged(log, None if stream else time.time_ns() // 1_000_000)
+        return _report(log, shifted, sent, report, {"clock": "stream" if stream else "live", "judged_to_the_end": reached}, began_s)
+    finally:
+        log.close()
+
+
+def _alone(recording: Recording, data: Path, speed: float | None, poll: int, report: str | Path | None) -> dict[str, object]:
+    fresh_folder(data)
+    log_url = sqlite_url(data / "log")
+    log = open_log(log_url)
+    try:
+        began_s = time.monotonic()
+        create_topics(log)
+        with running(log_url, data, poll) as flows:
+            sent, shifted = append_recording(log, recording, speed, stream=True, check=flows.check)
+            flows.wait()
+        return _report(log, shifted, sent, report, {"clock": "stream", "poll": poll}, began_s)
+    finally:
+        log.close()
+
+
+def append_recording(
+    log: Log, recording: Recording, speed: float | None, stream: bool, check: Callable[[], None] | None = None
+) -> tuple[Sent, Shifted]:
+    """Appends a whole set: with recorded arrivals, or live at `speed` with times squeezed to match.
+
+    `check` is called now and then and may raise. Raises LogError, ReplayError.
+    """
     create_topics(log)
-    progress = Progress(f"replay {recording.name}", len(recording.rows))
+    progress = Progress(f"replay {recording.name}", len(recording.rows), check)
     writer = log.writer("replay")
     try:
         if stream:
@@ -158,3 +219,38 @@ def append_recording(log: Log, recording: Recording, speed: float | None, stream
         return append_live(writer, drafts_of(shifted, start_ms, factor), Pace(1.0), progress), shifted
     finally:
         writer.close()
+
+
+def _report(log: Log, shifted: Shifted, sent: Sent, path: str | Path | None, run: dict[str, object], began_s: float) -> dict[str, object]:
+    """What came out, read from the log; `readings` are those sent, of devices and of people."""
+    recording = shifted.recording
+    wall_s = round(time.monotonic() - began_s, 2)
+    found = replay_report(
+        log,
+        name=recording.name,
+        spans_ms=[(first, last) for _, first, last in shifted.spans.values()],
+        patients={pseudonym(recording, person) for person in shifted.spans},
+        readings=len(shifted.rows) + len(shifted.observations),
+        left_out={reason: n for reason, n in recording.left_out.items() if n},
+        run={"messages": sent.messages, "wall_s": wall_s, **run},
+    )
+    if path is not None:
+        write_report(found, Path(path))
+    return found
+
+
+def wait_until_judged(log: Log, live_until_ms: int | None) -> bool:
+    """Waits until the flows have come so far: the timeline to its end, the board's frames to the end of the timeline. False after a while.
+
+    A stream has come to its end when every shard said bye; a live log when its frames have passed `live_until_ms`.
+    """
+    until_s = time.monotonic() + JUDGED_WAIT_S
+    while time.monotonic() < until_s:
+        if live_until_ms is None:
+            end_ms = timeline_ended(log)
+            if end_ms is not None and frames_reach(log, end_ms - FRAME_MS):
+                return True
+        elif frames_reach(log, live_until_ms):
+            return True
+        time.sleep(0.25)
+    return False
