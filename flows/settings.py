@@ -110,7 +110,7 @@ ENVIRONMENT: dict[str, str] = {
 """Variable -> setting. Those of APART are no settings of the file."""
 APART = ("NADI_CONFIG", "NADI_TOKEN_SECRET", "NADI_TOKEN", "NADI_SUPERVISOR")
 """The file; the secret itself; a viewer's token (`nadi watch`); the process that started this one and takes it along when it dies."""
-FOR_CHECKS = ("NADI_REQUIRE", "NADI_CI_", "NADI_TEST_", "NADI_BENCH_")
+FOR_CHECKS = ("NADI_REQUIRE", "NADI_CI_", "NADI_TEST_", "NADI_BENCH_", "NADI_SHARED_DATA")
 """Variables of `make test` and `make bench`: no settings, let pass."""
 
 _ONE_ALGORITHM = 'each key has its one algorithm (the secret HS256, a key set RS256 or ES256) and "none" is never taken: remove this line'
