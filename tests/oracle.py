@@ -34,7 +34,7 @@ class Fold(Judge):
     def __init__(self, shard: int | None = None) -> None:
         super().__init__()
         self.shard = shard
-        self.begun: set[str] = set()
+        self.statement = ("", 0)  # the newest Begin, and the facts since
         self.versions: dict[tuple[str, str], int] = {}
         self.seen: dict[int | str, int] = {}  # source partition -> highest offset; commands apart from the rows made of them
         self.answered: set[str] = set()
@@ -49,9 +49,10 @@ class Fold(Judge):
         elif isinstance(entry, Fact):
             self.fact(entry)
         elif isinstance(entry, Begin):
-            self.begun.add(entry.id)
+            self.statement = (entry.id, 0)
         elif isinstance(entry, End):
-            if self.cold and entry.id in self.begun:  # CHOICE: whole = its Begin was seen; the count is not checked
+            name, stated = self.statement
+            if self.cold and name == entry.id and stated >= entry.count:  # CHOICE: whole = its Begin and at least `count` facts came
                 self.cold = False
                 for p in self.patients.values():  # CHOICE: rows taken while their binding was unknown go, if it is still unknown
                     p.slots = {k: v for k, v in p.slots.items() if k[0] in p.heard or k[0].startswith(manual_device(""))}
@@ -64,7 +65,9 @@ class Fold(Judge):
         at = max(self.shard_ms + 1, e.stamp)
         if e.topic == "alert-commands":
             self.command(e, at)
-        elif e.version > self.versions.get((e.topic, e.key), -1):
+            return
+        self.statement = (self.statement[0], self.statement[1] + 1)
+        if e.version > self.versions.get((e.topic, e.key), -1):
             self.versions[e.topic, e.key] = e.version
             revision = msgspec.json.decode(e.value)["revision"] if e.value else ""  # CHOICE: a deleted fact has revision ""
             cause = ids.cause_fact(e.topic, e.key, revision)

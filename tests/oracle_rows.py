@@ -138,8 +138,7 @@ class Judge:
             return
         p.slots[device, row.code] = slot
         slot.t, slot.value = row.t, row.value
-        # CHOICE: what came while its device was unknown (cold) is a newest value, but enters no median.
-        if row.value is not None and not row.flags & (c.BELOW | c.ABOVE) and device in self.devices:
+        if row.value is not None and not row.flags & (c.BELOW | c.ABOVE):
             slot.ring.append((row.t, row.value))
         if not self.cold:
             lost = p.active.get(("signal_lost", f"{loinc}:{device}"))

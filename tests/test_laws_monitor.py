@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.oracle import Fold
 from tests.support.entries import Entry, Event
-from tests.support.monitored import Cut, difference, events, in_order, monitored, one_by_one, one_call, random_calls
-from tests.support.timelines import SHARD, Maker, seeded
+from tests.support.monitored import SHARD, Cut, difference, events, in_order, monitored, one_by_one, one_call, random_calls
+from tests.support.timelines import Maker, seeded
 from tests.support.variants import another_log, crashed, more_time, regrouped
 
 TIMES = int(os.environ.get("NADI_LAWS", "1"))

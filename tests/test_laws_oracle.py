@@ -9,7 +9,8 @@ import pytest
 
 from tests.oracle import Fold
 from tests.support.entries import Entry, Event
-from tests.support.timelines import SHARD, seeded
+from tests.support.monitored import SHARD
+from tests.support.timelines import seeded
 from tests.support.variants import another_log, crashed, more_time, regrouped
 
 BLOCKS = range(8)

@@ -13,8 +13,8 @@ from operators.monitor.core import ShardMonitor
 from schemas.events import AlertEvent, LiveFrame
 from schemas.records import Append
 from tests.support.entries import Entry, Event, encode, plain
-from tests.support.timelines import SHARD
 
+SHARD = 0
 Cut = Callable[[int], list[int]]
 """n entries -> sizes of the calls, summing to n."""
 
@@ -38,15 +38,17 @@ def random_calls(random: Random, most: int = 30) -> Cut:
     return cut
 
 
-def monitored(entries: Sequence[Entry], cut: Cut = one_call, restart: Callable[[], bool] = lambda: False) -> list[bytes]:
+def monitored(
+    entries: Sequence[Entry], cut: Cut = one_call, restart: Callable[[], bool] = lambda: False, shard: int = SHARD
+) -> list[bytes]:
     """The alert records that the fold appends; `restart` says after each call whether to go on from a snapshot that went through bytes."""
-    monitor, out, at = ShardMonitor(SHARD), list[bytes](), 0
+    monitor, out, at = ShardMonitor(shard), list[bytes](), 0
     records = [encode(entry) for entry in entries]
     for size in cut(len(records)):
         out += alerts(monitor.apply(records[at : at + size]))
         at += size
         if restart():
-            monitor = ShardMonitor(SHARD, pickle.loads(pickle.dumps(monitor.snapshot())))
+            monitor = ShardMonitor(shard, pickle.loads(pickle.dumps(monitor.snapshot())))
     return out
 
 

@@ -20,6 +20,7 @@ from schemas.identity import key64, shard_of
 from schemas.timeline import Begin, Bye, End, Fact, Hello, Time
 from tests.oracle import Fold, holder
 from tests.support.entries import Entry, Row
+from tests.support.monitored import SHARD
 
 Pick = Callable[[int], int]
 """A number from 0 up to but not with n."""
@@ -27,7 +28,6 @@ Values = dict[int, tuple[float | None, int]]
 """code -> (value, flags)."""
 T = TypeVar("T")
 
-SHARD = 0
 START_MS = 1_700_000_040_000  # a whole minute
 HERE = [name for n in range(60) if shard_of(key64(name := f"person-{n}")) == SHARD][:3]
 ELSEWHERE = next(name for n in range(60) if shard_of(key64(name := f"person-{n}")) != SHARD)
@@ -104,11 +104,13 @@ class Maker:
         for _ in range(cold):
             self.step()
         self.add(Begin("b0"))
+        for fact in list(self.facts.values()):
+            self.add(msgspec.structs.replace(fact, stamp=self.stated + 1))
         for name in HERE[: 1 + self.pick(len(HERE))]:
             self.patient(name)
         for device in list(DEVICES)[: 1 + self.pick(len(DEVICES))]:
             self.device(device, plain=True)
-        self.add(End("b0", 0))
+        self.add(End("b0", len(self.facts)))
         for _ in range(steps):
             self.step()
         self.state(self.now + self.choose([0, 1000, 15_000, 300_000, tab.LATCH_MS]))

@@ -10,13 +10,16 @@ import msgspec
 from schemas import codes as c
 from schemas.columns import source_partition
 from schemas.facts import Command, DeviceFact, Lease, Limit, LimitLevel, PatientFact, RuleFact, manual_device
+from schemas.identity import key64, shard_of
 from schemas.timeline import Begin, Bye, End, Fact, Hello, Time
 from tests.oracle import Fold
 from tests.support.entries import Entry, Event, Row
+from tests.support.monitored import difference, events, monitored
 
 START_MS = 1_700_000_000_000
 CODE = {"hr": 8867, "rr": 9279, "spo2": 59408, "sbp": 8480, "temp": 8310, "glucose": 2339, "cgm": 99504, "acvpu": 67775, "oxygen": 107117}
 CODE |= {"fio2": 3150, "flow": 3151, "dbp": 8462}
+SHARD = shard_of(key64("amin"))
 WORDS = {number: word for word, number in CODE.items()}
 HEALTHY: dict[str, Any] = {"hr": 70.0, "rr": 16.0, "spo2": 98.0, "sbp": 120.0, "temp": 37.0}
 
@@ -42,7 +45,7 @@ class Ward:
             self.patient(0, **person)
             self.device(0)
         if stated:
-            self.add(End("a", 2))
+            self.add(End("a", 0 if bare else 2))
 
     def add(self, *entries: Entry) -> None:
         for entry in entries:
@@ -126,9 +129,11 @@ class Ward:
         return [e for e in self.fold.events if e.transition == "raised"][nth].alert
 
     def told(self, until_s: float | None = None) -> list[str]:
-        """What happened up to and with `until_s`, one line an event."""
+        """What happened up to and with `until_s`, one line an event; `monitor` must say the same."""
         if until_s is not None:
             self.time(until_s)
+        found = events(monitored(self.entries, shard=SHARD))
+        assert sorted(found) == sorted(self.fold.events), difference(found, self.fold.events)
         return [_line(e) for e in self.fold.events]
 
 
