@@ -1,0 +1,243 @@
+"""The ward of the design's pictures, told to a real gateway: 16 beds at 17:51:24 on 20 December 2026, as far as its states exist.
+
+Times of the scene run on from there with the machine's clock; initials are invented.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.server import wall_ms
+from schemas.events import AlertEvent, AlertState, DeviceState, Evidence, PatientFrame, Score, TrendFrame, Vital
+from schemas.identity import alert_id, cause_instant, event_id
+from sinks.log import sqlite_url
+from tests.support.gateway import SHARDS, Hospital, shard
+
+START_MS = 1_797_760_284_000
+"""2026-12-20 17:51:24 in Kuala Lumpur."""
+MINUTE_MS = 60_000
+HR, SPO2, RR, SBP, DBP, TEMP, GLU = "8867-4", "59408-5", "9279-1", "8480-6", "8462-4", "8310-5", "2339-0"
+ACVPU, OXYGEN, FLOW = "67775-7", "107117-4", "3151-8"
+LIMITS: dict[str, list[float | None]] = {HR: [50, 120], SPO2: [92, None], RR: [10, 24], SBP: [100, None], TEMP: [36, 38.5], GLU: [3.9, 11]}
+BEDS = [f"{n:02d}" for n in range(1, 17)]
+PARTS = ("respiration_rate", "spo2", "oxygen", "systolic", "pulse", "consciousness", "temperature")
+
+
+class Bed(msgspec.Struct):
+    """One patient of the scene. `bp` = systolic, diastolic, minutes old; `temp` = value, minutes old."""
+
+    bed: str
+    initials: str
+    age: int
+    sex: str
+    hr: float
+    spo2: float
+    rr: float
+    bp: tuple[float, float, int]
+    temp: tuple[float, int]
+    points: tuple[int, ...] = (0, 0, 0, 0, 0, 0, 0)
+    glucose: float | None = None
+    flow: float = 0.0
+    drift: dict[str, float] = {}
+    """LOINC -> by how much the value rose over the last two hours."""
+    extra: dict[str, Any] = {}
+
+
+WARD = (
+    Bed("01", "AB", 54, "M", 76, 98, 15, (124, 78, 22), (36.8, 70)),
+    Bed("02", "CD", 61, "F", 93, 97, 17, (136, 82, 24), (37.2, 80), (0, 0, 0, 0, 1, 0, 0)),
+    Bed("03", "HR", 58, "M", 96, 98, 16, (128, 76, 31), (36.7, 65), (0, 0, 0, 0, 1, 0, 0), 4.4, drift={HR: 12, GLU: -4}),
+    Bed("04", "LK", 72, "M", 84, 90, 22, (142, 80, 18), (37.0, 130), (2, 0, 2, 0, 0, 0, 0), flow=2, extra={"spo2_scale_2": True}),
+    Bed("05", "NS", 66, "F", 101, 96, 19, (118, 70, 12), (38.1, 40), (0, 0, 0, 0, 1, 0, 1)),
+    Bed("06", "MT", 39, "F", 68, 99, 14, (112, 70, 44), (36.6, 125), extra={"isolation": "A"}),
+    Bed("07", "SR", 67, "M", 118, 94, 24, (98, 54, 4), (39.2, 6), (2, 1, 0, 2, 2, 0, 2), drift={HR: 26, SPO2: -4, RR: 6, SBP: -28, TEMP: 1.6}),
+    Bed("08", "WJ", 58, "M", 128, 96, 18, (122, 74, 5), (36.9, 70), (0, 0, 0, 0, 2, 0, 0)),
+    Bed("10", "PV", 70, "F", 91, 95, 20, (128, 72, 34), (37.4, 70), (0, 1, 0, 0, 1, 0, 0)),
+    Bed("11", "FZ", 45, "F", 88, 95, 18, (120, 76, 27), (36.9, 125), (0, 1, 0, 0, 0, 0, 0)),
+    Bed("12", "GT", 63, "M", 58, 98, 13, (118, 66, 16), (36.5, 70)),
+    Bed("13", "RK", 81, "F", 98, 95, 21, (132, 78, 20), (37.6, 40), (2, 1, 0, 0, 1, 0, 0), drift={HR: 14, RR: 6}),
+    Bed("14", "YC", 77, "M", 92, 97, 18, (92, 54, 3), (36.4, 70), (0, 0, 0, 2, 1, 0, 0), drift={SBP: -40}),
+    Bed("15", "ZM", 52, "M", 74, 98, 15, (130, 80, 50), (36.7, 130), glucose=6.2),
+    Bed("16", "ES", 34, "F", 0, 0, 0, (116, 72, 8), (36.9, 8)),
+)
+NOISE = {HR: 1.6, SPO2: 0.5, RR: 1.0, SBP: 2.5, DBP: 2.0, TEMP: 0.05, GLU: 0.1}
+
+
+class Scene(Hospital):
+    """A hospital whose clock shows the scene's time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(sqlite_url(folder / "log"))
+        self._began_ms = wall_ms()
+        self._draw = random.Random(4)
+        self.raised: dict[str, AlertEvent] = {}
+
+    def now(self) -> int:
+        return START_MS + wall_ms() - self._began_ms
+
+    def set_up(self) -> None:
+        """Everyone, their two hours, their alerts."""
+        for bed in WARD:
+            self.admit(self._patient(bed))
+        self._faults()
+        self.key()
+        for bed in WARD:
+            self._history(bed)
+        self._writer.flush()
+        self._alerts()
+        self.key()
+
+    def _patient(self, b: Bed) -> PatientFrame:
+        now, name = self.now(), f"p-{b.bed}"
+        mon, cuff = f"mon-{b.bed}", f"cuff-{b.bed}"
+        vitals = {code: [Vital(mon, "monitor", now - 1000, now - 900, v, interval_ms=5000)] for code, v in ((HR, b.hr), (SPO2, b.spo2), (RR, b.rr))}
+        pressed = now - b.bp[2] * MINUTE_MS
+        vitals[SBP] = [Vital(cuff, "spot", pressed, pressed, b.bp[0], interval_ms=900_000)]
+        vitals[DBP] = [Vital(cuff, "spot", pressed, pressed, b.bp[1], interval_ms=900_000)]
+        warm = now - b.temp[1] * MINUTE_MS
+        vitals[TEMP] = [Vital(f"thermo-{b.bed}", "spot", warm, warm, b.temp[0])]
+        seen = now - 40 * MINUTE_MS
+        vitals[ACVPU] = [Vital("manual:n-01", "spot", seen, seen, 0)]
+        vitals[OXYGEN] = [Vital("manual:n-01", "spot", seen, seen, 1 if b.flow else 0)]
+        if b.flow:
+            vitals[FLOW] = [Vital("manual:n-01", "spot", seen, seen, b.flow)]
+        if b.glucose is not None:
+            pricked = now - 3 * MINUTE_MS
+            vitals[GLU] = [Vital(f"meter-{b.bed}", "spot", pricked, pricked, b.glucose)]
+        score = Score(now - 1000, sum(b.points), sum(b.points), dict(zip(PARTS, b.points, strict=True)))
+        devices = [DeviceState(mon, "monitor", 5000, now - 86_400_000, now - 1000)]
+        return PatientFrame(name, True, "4b", b.bed, b.initials, b.age, b.sex, vitals=vitals, score=score, devices=devices, limits=LIMITS, **b.extra)
+
+    def _faults(self) -> None:
+        """Bed 05: probe off; bed 10: monitor silent; bed 16: nothing came yet."""
+        now = self.now()
+        five = self.patients["p-05"]
+        off = Vital("mon-05", "monitor", now - 182_000, now - 182_000, None, "lead-off", 1, 5000, 96, now - 205_000)
+        five.vitals[SPO2] = [off]
+        self._missing(five, "spo2")
+        ten = self.patients["p-10"]
+        since = now - 14 * MINUTE_MS
+        for code in (HR, SPO2, RR):
+            ten.vitals[code] = [msgspec.structs.replace(ten.vitals[code][0], t_ms=since, received_ms=since)]
+        ten.devices = [DeviceState("mon-10", "monitor", 5000, now - 86_400_000, since, since)]
+        self._missing(ten, "pulse", "spo2", "respiration_rate")
+        sixteen = self.patients["p-16"]
+        for code in (HR, SPO2, RR):
+            del sixteen.vitals[code]
+        bound = now - 4 * MINUTE_MS
+        sixteen.devices = [DeviceState("mon-16", "monitor", 5000, bound, None, bound)]
+        self._missing(sixteen, "pulse", "spo2", "respiration_rate")
+
+    @staticmethod
+    def _missing(frame: PatientFrame, *parts: str) -> None:
+        assert frame.score is not None
+        points = frame.score.parts | dict.fromkeys(parts)
+        least = sum(p for p in points.values() if p is not None)
+        frame.score = Score(frame.score.at_ms, None, least, points, [p for p in PARTS if points[p] is None])
+
+    def _history(self, b: Bed) -> None:
+        """Minute medians of two hours."""
+        end = self.now() // MINUTE_MS * MINUTE_MS
+        values = {HR: b.hr, SPO2: b.spo2, RR: b.rr, SBP: b.bp[0], DBP: b.bp[1], TEMP: b.temp[0], GLU: b.glucose}
+        for back in range(118, -1, -1):
+            medians = []
+            for code, value in values.items():
+                if value and not (b.bed == "10" and code in (HR, SPO2, RR) and back < 14):
+                    shape = _course(b, code, back)
+                    medians.append((f"p-{b.bed}", code, round(value + shape + self._draw.gauss(0, NOISE[code]) * 0.6, 2)))
+            if b.bed == "16" and back > 7:
+                continue
+            frame = TrendFrame(shard(f"p-{b.bed}"), end - back * MINUTE_MS, medians)
+            self._writer.append("trends", frame.shard, msgspec.json.encode(frame), str(frame.shard).encode())
+
+    def alert(self, bed: str, ago_s: float, evidence: Evidence, **fields: Any) -> AlertEvent:
+        """Raises an alert `ago_s` seconds before now."""
+        at = self.now() - round(ago_s * 1000)
+        patient = f"p-{bed}"
+        slot = f"{fields.get('code', '')}:{fields.get('side', '')}:{fields.get('device', '')}"
+        told: dict[str, Any] = {"onset_ms": at, "raised_ms": at, "worst": fields.get("value"), "seq": 1} | fields
+        state = AlertState(alert_id(patient, told["kind"], slot, cause_instant(at)), patient, rule=told["kind"], rule_version=1, **told)
+        event = AlertEvent(event_id(state.alert, "raised", cause_instant(at)), "raised", patient, at, cause_instant(at), 1, state.alert, state, evidence)
+        self.raised[bed] = event
+        return self.tell(event)
+
+    def next(self, event: AlertEvent, transition: Any, at_ms: int, by: str = "", command: str | None = None, **change: Any) -> AlertEvent:
+        """The next event of an episode."""
+        assert event.state is not None
+        state = msgspec.structs.replace(event.state, seq=event.state.seq + 1, **change)
+        cause = cause_instant(at_ms)
+        told = AlertEvent(event_id(state.alert, transition, cause), transition, state.patient, at_ms, cause, state.seq, state.alert, state, None, by, command)
+        self.raised[event.patient.removeprefix("p-")] = told
+        return self.tell(told)
+
+    def _alerts(self) -> None:
+        now = self.now()
+        self.alert("07", 34, self.news_evidence("07"), kind="news2", priority="high", value=9)
+        self.alert("14", 130, limit_evidence(SBP, "<", 100, 92, "site: r3"), kind="limit", priority="medium", code=SBP, side="low", device="cuff-14", value=92)
+        high = limit_evidence(HR, ">", 120, 128, "patient: r7 by d-02")
+        eight = self.alert("08", 900, high, kind="limit", priority="medium", code=HR, side="high", device="mon-08", value=128)
+        self.next(eight, "acknowledged", now - 600_000, "n-01", owner="n-01", owner_role="nurse", owned_ms=now - 600_000)
+        self.alert("05", 182, Evidence(reason="lead-off"), kind="signal_lost", priority="technical", code=SPO2, device="mon-05")
+        ten = self.alert("10", 815, Evidence(reason="no data"), kind="silent", priority="technical", device="mon-10")
+        self.next(ten, "acknowledged", now - 700_000, "n-02", owner="n-02", owner_role="nurse", owned_ms=now - 700_000)
+        self.alert("16", 215, Evidence(reason="waiting for first data"), kind="silent", priority="technical", device="mon-16")
+        low = limit_evidence(SPO2, "<", 90, 86, "default")
+        eleven = self.alert("11", 1400, low, kind="limit", priority="medium", code=SPO2, side="low", device="mon-11", value=86)
+        self.next(eleven, "cleared", now - 1_100_000, status="cleared", cleared_ms=now - 1_100_000)
+
+    def news_evidence(self, bed: str) -> Evidence:
+        """The seven parts of a score as they were judged."""
+        frame = self.patients[f"p-{bed}"]
+        assert frame.score is not None
+        feeds = (RR, SPO2, OXYGEN, SBP, HR, ACVPU, TEMP)
+        inputs: list[dict[str, object]] = [
+            {"code": code, "value": (v := frame.vitals[code][0]).value, "unit": "", "t_ms": v.t_ms, "age_ms": 1000, "device": v.device}
+            | {"part": part, "points": frame.score.parts[part]}
+            for part, code in zip(PARTS, feeds, strict=True)
+        ]
+        score: dict[str, object] = {"total": frame.score.total, "lower_bound": frame.score.lower_bound, "complete": True}
+        limit: dict[str, object] = {"medium": 5, "high": 7, "single": 3, "hold_s": 300}
+        return Evidence(inputs, limit, "NEWS2, RCP 2017", score, quiet_if="below 5 with no single 3")
+
+    def beat(self) -> None:
+        """The next second: time goes on, monitors that live send."""
+        now = self.now()
+        deltas = []
+        for name, frame in self.patients.items():
+            fresh = {
+                code: [msgspec.structs.replace(slots[0], t_ms=now - 1000, received_ms=now - 900)]
+                for code, slots in frame.vitals.items()
+                if slots[0].device_class == "monitor" and slots[0].value is not None and name != "p-10"
+            }
+            frame.vitals.update(fresh)
+            if fresh:
+                deltas.append(PatientFrame(name, vitals=fresh))
+        self.delta(*deltas)
+        self.pulse()
+
+
+def limit_evidence(code: str, op: str, limit: float, value: float, whose: str) -> Evidence:
+    """A limit as `monitor` explains it."""
+    shown: dict[str, object] = {"side": "low" if op[0] == "<" else "high", "unit": "", "clear": limit + 5, "hold_s": 30, "op": op, "limit": limit, "delay_s": 15}
+    inputs: list[dict[str, object]] = [{"code": code, "unit": "", "t_ms": START_MS - 200_000, "age_ms": 900, "device": "mon", "value": value}]
+    return Evidence(inputs, shown, whose, quiet_if=f"not {op} {limit:g} within 15 s")
+
+
+def _course(b: Bed, code: str, back: int) -> float:
+    """What makes the last two hours of a vital look like its story, relative to its value now."""
+    shape = -b.drift.get(code, 0.0) * back / 118
+    if b.bed == "08" and code == HR and back > 20:
+        return -48.0
+    if b.bed == "11" and code == SPO2 and 18 <= back <= 24:
+        return -9.0 * math.sin((back - 17) / 8 * math.pi)
+    if b.bed == "07" and code == TEMP:
+        return -1.9 / (1 + math.exp(-(back - 60) / 14))
+    return shape
+
+
+assert len({bed.bed for bed in WARD}) == SHARDS * 2 - 1
