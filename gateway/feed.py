@@ -38,6 +38,11 @@ _alert = msgspec.json.Decoder(AlertEvent).decode
 _trend = msgspec.json.Decoder(TrendFrame).decode
 
 
+def wall_ms() -> int:
+    """This machine's time, ms since 1970 UTC: the clock that readers ask with."""
+    return time.time_ns() // 1_000_000
+
+
 class Began(NamedTuple):
     """The log was opened; what follows starts at these offsets of `alerts`."""
 
@@ -75,6 +80,7 @@ class Feed(threading.Thread):
         self._ended = threading.Event()
         self._room = threading.Semaphore(MAX_AHEAD)
         self._failures = 0
+        self._told = FeedState()
 
     def taken(self) -> None:
         """A part was folded."""
@@ -109,6 +115,7 @@ class Feed(threading.Thread):
             reader = log.reader(starts)
             try:
                 alerts = sorted(tp for tp in starts if tp.topic == "alerts")
+                self._told = FeedState()
                 self._post(Began(log.incarnation("alerts"), [starts[tp] for tp in alerts]))
                 self._follow(reader, log.ends(list(starts)))
             finally:
@@ -128,32 +135,39 @@ class Feed(threading.Thread):
         return starts
 
     def _follow(self, reader: Reader, goal: dict[TP, int]) -> None:
-        caught_up, lag, asked_s, told_s = False, 0, -ASK_ENDS_S, -STATE_S
+        """Polls until the end. A round: the ends are asked for, heard, and reached; then the next begins."""
+        caught_up, lag, rounds, ended_ms = False, 0, 0, 0
+        asked_s, told_s = -ASK_ENDS_S, -STATE_S
+        reach: dict[TP, int] | None = None
         while not self._ended.is_set():
-            batch = reader.poll(POLL_RECORDS)
             now_s = time.monotonic()
-            if now_s - asked_s >= ASK_ENDS_S:
+            if now_s - asked_s >= ASK_ENDS_S and reach is None:
                 reader.ask_ends()
                 asked_s = now_s
+            batch = reader.poll(POLL_RECORDS)
             answer = reader.ends()
             if answer is not None:
-                lag = sum(max(0, end - reader.positions.get(tp, end)) for tp, end in answer[1].items())
+                if reach is None and answer[0] > ended_ms:  # not the late answer to a question of an earlier round
+                    reach = {tp: end for tp, end in answer[1].items() if tp.topic == "alerts"}
+                lag = sum(max(0, end - reader.positions[tp]) for tp, end in answer[1].items())
+            if reach is not None and all(reader.positions[tp] >= end for tp, end in reach.items()):
+                reach, rounds, ended_ms = None, rounds + 1, wall_ms()
             caught_up = caught_up or all(reader.positions[tp] >= end for tp, end in goal.items())
             if len(batch) or now_s - told_s >= STATE_S:
                 told_s = now_s
                 self._failures = 0
-                self._hand(_items(batch), FeedState(caught_up, lag))
+                self._hand(_items(batch), FeedState(caught_up, lag, rounds))
             if not len(batch):
                 self._ended.wait(IDLE_S)
 
     def _hand(self, items: list[Item], state: FeedState) -> None:
         for first in range(0, max(1, len(items)), PART):
-            last = first + PART >= len(items)
             self._room.acquire()  # released by `taken`, in the loop's thread
             if self._ended.is_set():
                 return
-            # Only the last part of a poll may say that all was read.
-            self._post(Part(items[first : first + PART], state if last else state._replace(caught_up=False)))
+            if first + PART >= len(items):
+                self._told = state  # only the last part of a poll may say what was read with it
+            self._post(Part(items[first : first + PART], self._told))
 
 
 def _items(batch: Batch) -> list[Item]:

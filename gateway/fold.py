@@ -3,8 +3,8 @@
 Pure: records in, `Update` out; no clock, no I/O. `semantics.md` 8 and 9:
 - a shard counts from its first whole key-frame; after it, frames of a shard time that is not earlier;
 - alert events count by their number within the alert, so a repeat after a restart of `monitor` says nothing;
-- an alert held open that two key-frames in a row do not list (both later than its last event) is ended: `fold lost`.
-  One key-frame is not enough: `live` and `alerts` are two topics, and the event that closed it may come a moment later;
+- an alert held open that the newest key-frame does not list is ended, `fold lost`, once `alerts` has been read beyond that key-frame:
+  `live` and `alerts` are two topics, and the event that closed it may come a moment later;
 - a `monitor` that starts cold tells history again. Its events are older than the shard time that had long been stated when they
   were appended: they are not news and go to nobody.
 """
@@ -19,7 +19,7 @@ import msgspec
 from gateway import wire
 from gateway.patients import Patient, Trend, copy, merge
 from gateway.ring import Held, Ring
-from gateway.shard import REMEMBER_MS, Open, Shard, lost_event
+from gateway.shard import REMEMBER_MS, ROUNDS, Open, Shard, lost_event
 from schemas.events import AlertEvent, AlertState, LiveFrame, PatientFrame, TrendFrame
 
 MAX_ORPHANS = 1000
@@ -54,8 +54,9 @@ class Fold:
         self.history = 0
         self._alerts: dict[str, dict[str, AlertState]] = {}
         self._departed: dict[str, tuple[int, str]] = {}
-        self._orphans: deque[tuple[str, bytes]] = deque(maxlen=MAX_ORPHANS)
+        self.orphans: deque[tuple[str, bytes]] = deque(maxlen=MAX_ORPHANS)
         self._update = Update()
+        self._round = 0
 
     # -- what others ask ------------------------------------------------------------------------------------------------
 
@@ -116,19 +117,19 @@ class Fold:
         shard.tell(event, append_ms)
         if event.state is not None:
             self._fold_state(shard, event.state, event.at_ms)
-        held = Held(offset, event.patient, event.alert is not None, wire.event(number, offset, value))
+        held = Held(offset, event.patient, event.state is not None, wire.event(number, offset, value))
         shard.ring.append(held)
         self._say(event.patient, held.frame)
 
-    def _fold_state(self, shard: Shard, state: AlertState, at_ms: int, shown: bool = True) -> None:
+    def _fold_state(self, shard: Shard, state: AlertState, at_ms: int, unseen: int | None = None) -> None:
         known = shard.open.get(state.alert)
         if known is not None and known.state.seq > state.seq:
-            known.shown |= shown
+            known.unseen = None
             return
         if state.status == "closed":
             self._drop(shard, state.alert)
             return
-        shard.open[state.alert] = Open(state, at_ms, shown=shown)
+        shard.open[state.alert] = Open(state, at_ms, unseen=unseen)
         self._alerts.setdefault(state.patient, {})[state.alert] = state
         self._touch(state.patient)
 
@@ -154,7 +155,7 @@ class Fold:
         if self.ward_of(patient) is not None:
             self._update.events.append((patient, frame))
         else:
-            self._orphans.append((patient, frame))
+            self.orphans.append((patient, frame))
 
     def skip_alert(self, number: int, offset: int) -> None:
         """A record of `alerts` that cannot be read: passed by, so that the position goes on."""
@@ -227,37 +228,43 @@ class Fold:
                 known.touch()
                 self._moved(patient, before, fresh.ward)
                 self._changed(patient, fresh)
-        self._compare_alerts(shard, number, time_ms, alerts, first)
+        self._compare_alerts(shard, time_ms, alerts, first)
         if first:
             self._update.rekey.update(f.ward for f in listed.values())
         for patient in [p for p, (since, _) in self._departed.items() if since < append_ms - REMEMBER_MS]:
             del self._departed[patient]
 
-    def _compare_alerts(self, shard: Shard, number: int, time_ms: int, alerts: list[AlertState], first: bool) -> None:
+    def _compare_alerts(self, shard: Shard, time_ms: int, alerts: list[AlertState], first: bool) -> None:
         listed = {a.alert for a in alerts}
         for state in alerts:
             known = shard.open.get(state.alert)
             if known is None and shard.told.get(state.alert, 0) >= state.seq:
                 continue  # its closing event came before this key-frame
             if known is None or known.state.seq < state.seq:
-                self._fold_state(shard, state, time_ms, shown=first)
-                continue
-            known.missing = False
-            if not known.shown:
-                known.shown = True
-                self._update.rekey.add(self.ward_of(state.patient) or "")
-        for alert, held in list(shard.open.items()):
-            if alert in listed or held.at_ms > time_ms:
-                continue
-            if not held.missing:
-                held.missing = True
-                continue
-            self._lose(shard, number, time_ms, held)
+                self._fold_state(shard, state, time_ms, None if first else self._round)
+            else:
+                known.missing = None
+        for alert, held in shard.open.items():
+            if alert not in listed and held.at_ms <= time_ms and held.missing is None:
+                held.missing = self._round
 
-    def _lose(self, shard: Shard, number: int, time_ms: int, held: Open) -> None:
+    def settle(self, rounds: int) -> None:
+        """`alerts` has been read through `rounds` rounds: what a key-frame said that no event confirmed by now is told."""
+        if rounds == self._round:
+            return
+        self._round = rounds
+        for number, shard in enumerate(self.shards):
+            for held in list(shard.open.values()):
+                if held.missing is not None and rounds >= held.missing + ROUNDS:
+                    self._lose(shard, number, held)
+                elif held.unseen is not None and rounds >= held.unseen + ROUNDS:
+                    held.unseen = None
+                    self._update.rekey.add(self.ward_of(held.state.patient) or "")
+
+    def _lose(self, shard: Shard, number: int, held: Open) -> None:
         """Ends an alert that the fold behind it has forgotten, and says so."""
         state = msgspec.structs.replace(held.state, status="closed", seq=held.state.seq + 1)
-        said = lost_event(state, time_ms)
+        said = lost_event(state, shard.time_ms)
         self._drop(shard, state.alert)
         # Not on the log: it carries the offset before the position, so that it moves no client's position.
         self._say(state.patient, wire.event(number, shard.ring.next - 1, wire.to_json(said)))
@@ -272,9 +279,9 @@ class Fold:
         self._changed(patient, frame)
         if self._alerts[patient]:
             self._update.rekey.add(frame.ward)
-        if any(patient == p for p, _ in self._orphans):
-            self._update.events += [(p, event) for p, event in self._orphans if p == patient]
-            self._orphans = deque(((p, event) for p, event in self._orphans if p != patient), MAX_ORPHANS)
+        if any(patient == p for p, _ in self.orphans):
+            self._update.events += [(p, event) for p, event in self.orphans if p == patient]
+            self.orphans = deque(((p, event) for p, event in self.orphans if p != patient), MAX_ORPHANS)
 
     def _remove(self, patient: str, append_ms: int, ward: str = "") -> None:
         known = self.patients.pop(patient, None)

@@ -155,6 +155,7 @@ class Hub:
 
     def applied(self, state: FeedState) -> None:
         """The feed has put a batch into the fold."""
+        self.fold.settle(state.rounds)
         update = self.fold.take()
         was = self.status.serving
         self.status.seen(state, self.fold, self._clock())

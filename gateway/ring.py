@@ -12,7 +12,7 @@ class Held(NamedTuple):
     offset: int
     patient: str
     of_alert: bool
-    """False for the answer to a command that concerns no alert."""
+    """False for what changed no alert: an answer to a command."""
     frame: bytes
 
 

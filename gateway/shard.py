@@ -12,6 +12,9 @@ from schemas.identity import cause_deadline, event_id
 FOLD_LOST = "fold lost"
 SKEW_MS = 15_000
 """By how much `alerts` may be appended after the `live` frames of the same shard time, at most."""
+ROUNDS = 2
+"""Rounds after which `alerts` has certainly been read beyond the moment of a key-frame. A round ends when everything that `alerts` held
+when it began has been read, and the next begins; so the second one after a key-frame began after it."""
 REMEMBER_MS = 15 * 60_000
 """How long (append time) a closed alert, an answered command and a departed patient are remembered."""
 
@@ -23,10 +26,10 @@ class Open:
     state: AlertState
     at_ms: int
     """Time of its last event, or of the key-frame that told of it."""
-    missing: bool = False
-    """The newest key-frame did not list it."""
-    shown: bool = True
-    """Viewers know of it: by its event, or by their key. A key-frame may tell of it a moment before its event comes."""
+    missing: int | None = None
+    """Round in which a key-frame first did not list it."""
+    unseen: int | None = None
+    """Round in which a key-frame told of it, whose event has not come yet: viewers do not know of it."""
 
 
 class Shard:
@@ -42,7 +45,7 @@ class Shard:
         self.told: dict[str, int] = {}
         """Alert -> highest event number that came on `alerts`."""
         self.ids: set[str] = set()
-        """Ids of events without an alert."""
+        """Ids of events that change no alert: they have no number of their own (a refusal names the alert that it could not change)."""
         self.forget: deque[tuple[int, str]] = deque()
         """(append time, alert or event id) of what is over."""
         self.stated: deque[tuple[int, int]] = deque()
@@ -69,18 +72,18 @@ class Shard:
 
     def is_repeat(self, event: AlertEvent) -> bool:
         """True for what was told already."""
-        if event.alert is None:
+        if event.alert is None or event.state is None:
             return event.id in self.ids
         return event.seq <= self.told.get(event.alert, 0)
 
     def tell(self, event: AlertEvent, append_ms: int) -> None:
         """Remembers an event as told."""
-        if event.alert is None:
+        if event.alert is None or event.state is None:
             self.ids.add(event.id)
             self.forget.append((append_ms, event.id))
         else:
             self.told[event.alert] = event.seq
-            if event.state is not None and event.state.status == "closed":
+            if event.state.status == "closed":
                 self.forget.append((append_ms, event.alert))
         while self.forget and self.forget[0][0] < append_ms - REMEMBER_MS:
             name = self.forget.popleft()[1]

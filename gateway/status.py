@@ -20,6 +20,8 @@ class FeedState(NamedTuple):
     """Everything that the log held at the start has been read."""
     lag: int = 0
     """Records between the position and the end last heard of."""
+    rounds: int = 0
+    """How often everything that `alerts` held when it was asked has been read."""
     error: str = ""
     """Why the log is not being read, in one word; empty = it is."""
 

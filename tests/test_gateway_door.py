@@ -14,7 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidStatus
 
 from gateway.config import Limits
-from gateway.server import wall_ms
+from gateway.feed import wall_ms
 from tests.support.gateway import SECRET, Hospital, Running, config_for, eventually, person, running, token, viewing
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.fold import Fold
 from gateway.patients import SERIES_MS, Series
 from gateway.ring import Held, Ring
+from gateway.wire import payloads_of
 from schemas.events import AlertEvent, AlertState, LiveFrame, PatientFrame, TrendFrame
 from tests.support.gateway import HR, SHARDS, beat_of, episode, event_of, person, shard
 
@@ -46,7 +47,7 @@ class Told:
     def told(self) -> list[str]:
         """What viewers were told of alerts since last asked: `raised 1`."""
         events = self.fold.take().events
-        bodies = [msgspec.json.decode(frame[frame.index(b"{") :])["e"] for _, frame in events]
+        bodies = [msgspec.json.decode(payloads_of(frame)[0])["e"] for _, frame in events]
         return [f"{b['transition']} {b['seq']}" for b in bodies]
 
 
@@ -156,30 +157,44 @@ def test_a_key_frame_may_tell_of_an_alert_before_its_event_does() -> None:
 def test_an_alert_that_only_key_frames_tell_of_reaches_the_viewers_by_a_new_key() -> None:
     told = Told()
     told.key(0, person(P))
+    told.key(10_000, listed(person(P), raised(5000).state))
     told.fold.take()
-    event = raised(5000)
-    told.key(10_000, listed(person(P), event.state))
+    told.fold.settle(1)
     assert told.fold.take().rekey == set()
-    told.key(20_000, listed(person(P), event.state))
+    told.fold.settle(2)
     assert told.fold.take().rekey == {"4b"}
-    told.key(30_000, listed(person(P), event.state))
+    told.key(20_000, listed(person(P), raised(5000).state))
+    told.fold.settle(9)
     assert told.fold.take().rekey == set()
 
 
-def test_an_alert_that_two_key_frames_do_not_list_is_ended_as_lost() -> None:
+def test_an_alert_that_the_key_frame_does_not_list_is_ended_as_lost_once_alerts_was_read_beyond_it() -> None:
     told = Told()
     told.key(0, person(P))
     told.event(raised(1000))
     told.key(10_000, person(P))
+    told.fold.settle(1)
     assert told.told() == ["raised 1"]
     assert len(told.state()["alerts"]) == 1
-    told.key(20_000, person(P))
+    told.fold.settle(2)
     (patient, frame), *more = told.fold.take().events
-    said = msgspec.json.decode(frame[frame.index(b"{") :])
+    said = msgspec.json.decode(payloads_of(frame)[0])
     assert (patient, more) == (P, [])
     assert (said["o"], said["e"]["transition"], said["e"]["state"]["status"]) == (told.offset - 1, "closed", "closed")
     assert said["e"]["evidence"]["reason"] == "fold lost"
     assert told.state()["alerts"] == []
+
+
+def test_what_closed_it_may_come_after_the_key_frame_that_does_not_list_it() -> None:
+    told = Told()
+    told.key(0, person(P))
+    first = told.event(raised(1000))
+    for t in (10_000, 20_000, 30_000):
+        told.key(t, person(P))
+    told.fold.settle(1)
+    told.event(after(first, 9000, "closed", "closed"))
+    told.fold.settle(2)
+    assert told.told() == ["raised 1", "closed 2"]
 
 
 def test_an_alert_raised_after_the_key_frame_is_not_missed_by_it() -> None:
@@ -188,6 +203,7 @@ def test_an_alert_raised_after_the_key_frame_is_not_missed_by_it() -> None:
     told.event(raised(25_000))
     for t in (10_000, 20_000):
         told.key(t, person(P))
+        told.fold.settle(t)
     assert told.told() == ["raised 1"]
 
 
@@ -197,7 +213,9 @@ def test_an_alert_that_is_listed_again_was_not_lost() -> None:
     event = told.event(raised(1000))
     told.key(10_000, person(P))
     told.key(20_000, listed(person(P), event.state))
+    told.fold.settle(5)
     told.key(30_000, person(P))
+    told.fold.settle(6)
     assert told.told() == ["raised 1"]
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from gateway.auth import Key, Tokens
 from gateway.config import STATIC_DIR, DemoUser
+from gateway.feed import wall_ms
 from gateway.fold import Fold
 from gateway.guards import CSP
 from gateway.protocol import GatewayHttp, GatewayWs
-from gateway.server import wall_ms
 from gateway.status import KEY_WAIT_MS, FeedState, Status
 from schemas.events import LiveFrame
 from tests.support.gateway import SECRET, SHARDS, Hospital, Running, config_for, eventually, health, person, running, token, viewing

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway.config import Limits
-from tests.support.gateway import HR, Hospital, Running, beat_of, config_for, eventually, person, running, token, viewing
+from tests.support.gateway import HR, Hospital, Running, beat_of, config_for, eventually, person, running, shard, token, viewing
 
 
 @pytest.fixture
@@ -95,3 +95,53 @@ def test_all_wards(gateway: Running) -> None:
 def test_limits_are_a_setting(hospital: Hospital, static: Path) -> None:
     with running(config_for(hospital.url, static, limits=Limits(auth_s=0.05))) as gateway, viewing(gateway.ws) as viewer:
         assert viewer.closed()[0] == 4408
+
+
+def test_an_alert_that_monitor_has_forgotten_is_ended_on_the_screen(hospital: Hospital, gateway: Running) -> None:
+    with viewing(gateway.ws, token()) as viewer:
+        viewer.sub()
+        raised = hospital.raise_alert("p-1")
+        viewer.until("ev")
+        hospital.alerts.clear()
+        hospital.key(max(raised.at_ms, hospital.now()))
+        said = viewer.until("ev")
+        assert (said["e"]["alert"], said["e"]["transition"], said["e"]["evidence"]["reason"]) == (raised.alert, "closed", "fold lost")
+        key = viewer.sub(pos=viewer.position())
+        assert key["recovered"] is True
+        assert key["patients"][0]["alerts"] == []
+
+
+def test_who_leaves_and_who_comes(hospital: Hospital, gateway: Running) -> None:
+    with viewing(gateway.ws, token()) as here, viewing(gateway.ws, token(wards=["5a"])) as there, viewing(gateway.ws, token()) as one:
+        assert [p["patient"] for p in here.sub()["patients"]] == ["p-1", "p-2"]
+        assert [p["patient"] for p in there.sub("5a")["patients"]] == ["p-3"]
+        one.sub(patient="p-2")
+        hospital.delta(person("p-2", ward="5a", bed="09"))
+        assert here.until("live", lambda m: bool(m["frames"]))["frames"] == [{"patient": "p-2", "admitted": False}]
+        assert [p["patient"] for p in there.until("key")["patients"]] == ["p-3", "p-2"]
+        assert one.closed()[0] == 4503
+        assert [p["patient"] for p in here.sub()["patients"]] == ["p-1"]
+
+
+def test_unreadable_records_are_passed_by(hospital: Hospital, gateway: Running) -> None:
+    with viewing(gateway.ws, token()) as viewer:
+        where = viewer.sub()["pos"]
+        for topic in ("live", "alerts", "trends"):
+            for value in (b"", b"{", b'{"v":1}', b"[" * 3000):
+                hospital.put(topic, shard("p-1"), value)
+        raised = hospital.raise_alert("p-1")
+        assert viewer.until("ev")["o"] == 4
+        assert viewer.sub(pos=where)["recovered"] is True
+        assert viewer.until("ev")["e"]["id"] == raised.id
+    assert gateway.metric("unreadable") == 12
+
+
+def test_a_key_frame_in_parts(hospital: Hospital, gateway: Running) -> None:
+    with viewing(gateway.ws, token(wards=["6c"])) as viewer:
+        assert viewer.sub("6c")["patients"] == []
+        hospital.admit(*[person(f"q-{n}", ward="6c", bed=f"{n:02d}") for n in range(40)])
+        hospital.key(parts=3)
+        seen: set[str] = set()
+        while len(seen) < 40:
+            seen |= {f["patient"] for f in viewer.until("live")["frames"]}
+        assert len(viewer.sub("6c")["patients"]) == 40
