@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from flows.appending import Pace, Progress, Sent, append_live, append_stream, create_topics, must_be_empty
+from operators.sim.answers import Raised, answers
 from operators.sim.dirt import Dirt, dirty
 from operators.sim.items import Draft, Item, place
 from operators.sim.order import START_MS
@@ -39,11 +41,23 @@ def sim_drafts(
 
 
 def sim_items(
-    people: int = 30, story: str = "mixed", seed: int = 1, minutes: float = 30.0, dirt: bool = False, ward: str = "4b"
+    people: int = 30,
+    story: str = "mixed",
+    seed: int = 1,
+    minutes: float = 30.0,
+    dirt: bool = False,
+    ward: str = "4b",
+    raised: Sequence[Raised] = (),
 ) -> Iterator[Item]:
-    """The items of a recorded run: what an oracle reads and `--clock stream` appends."""
+    """The items of a recorded run: what an oracle reads and `--clock stream` appends.
+
+    `raised`: alerts that a first pass over the same ward has raised; people then answer them.
+    """
     end_ms = START_MS + round(minutes * 60_000)
-    return place(sim_drafts(people, story, seed, minutes, dirt, ward), end_ms)
+    drafts = sim_drafts(people, story, seed, minutes, dirt, ward)
+    if raised:
+        drafts = heapq.merge(drafts, answers(raised, seed), key=lambda draft: draft.arrival_ms)
+    return place(drafts, end_ms)
 
 
 def script_of(story: str, people: int = DEMO_PEOPLE, seed: int = 1, ward: str = "4b") -> list[dict[str, object]]:

@@ -50,7 +50,7 @@ def patient_fact(
         spo2_scale_2=person.spo2_scale_2,
         spo2_scale_by="doctor-1" if person.spo2_scale_2 else "",
         diabetes=person.diabetes,
-        limits=limits or [],
+        limits=scale_2_limits() if limits is None and person.spo2_scale_2 else limits or [],
         facility=FACILITY,
         state_code=STATE_CODE,
         zone=ZONE,
@@ -65,6 +65,11 @@ def own_limits(loosened: bool) -> list[Limit]:
     if loosened:
         limits.append(Limit("8867-4", "high", None, by="doctor-2", reason="known fast pulse"))
     return limits
+
+
+def scale_2_limits() -> list[Limit]:
+    """Whoever is prescribed 88-92 % would ring all day at the usual limit of 90 %."""
+    return [Limit("59408-5", "low", LimitLevel("<", 85, 15), 87, 30, LimitLevel("<", 78, 0), by="doctor-1", reason="target 88-92 %")]
 
 
 def site_limits() -> list[Limit]:
