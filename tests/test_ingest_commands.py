@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from operators.ingest import tables
-from operators.ingest.core import OBSERVED_KEPT
+from operators.ingest import core, tables
 from schemas.codes import CONVERTED, FUTURE, LATE, OBSERVED, SUSPECT
 from schemas.columns import source_partition
 from schemas.facts import Observation, manual_device
@@ -135,12 +134,13 @@ def test_the_same_id_makes_rows_once() -> None:
     assert [fact.refused for _, fact in again.facts] == [None]
 
 
-def test_only_the_newest_ids_are_kept() -> None:
+def test_only_the_newest_ids_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "OBSERVED_KEPT", 5)
     desk = Desk()
-    records = [desk.log.command(T0 + i, i, readings=[TEMP]) for i in range(OBSERVED_KEPT + 2)]
-    assert len(desk.hear(*records).rows) == OBSERVED_KEPT + 2
+    records = [desk.log.command(T0 + i, i, readings=[TEMP]) for i in range(7)]
+    assert len(desk.hear(*records).rows) == 7
     kept = desk.core.snapshot()["observed"]
-    assert (len(kept), kept[0]) == (OBSERVED_KEPT, command_id(2))
+    assert (len(kept), kept[0]) == (5, command_id(2))
 
 
 @pytest.mark.parametrize("kind", ["acknowledge", "unacknowledge", "no such thing", ""])

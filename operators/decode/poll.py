@@ -1,36 +1,26 @@
 """A whole poll of native messages at once: each document is read on its own, then units and checks run over columns.
 
-A Python step a message costs as much as a whole column operation does a hundred rows, so the plain messages (whole ms, readings with a
-number, a known unit and nothing else) are taken apart by comprehensions. All others take the scalar way of `native`: both ways agree by
-construction where it is rare and by test where it is common.
+A Python step a message costs as much as a whole column operation does a hundred rows. So a message is first read as a *plain* one - a
+device, a time in whole ms, readings with a number and a unit, nothing else that matters - which needs no look at its fields afterwards.
+What is not plain takes the scalar way of `native`: both ways agree by construction where it is rare and by test where it is common.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from operators.decode.native import (
-    DEVICE_NAME,
-    T_FROM_MS,
-    T_UNTIL_MS,
-    VERSION,
-    check_message,
-    decode,
-    read_message,
-    rows_of,
-    unreadable,
-)
+from operators.decode.native import DEVICE_NAME, T_FROM_MS, T_UNTIL_MS, decode
 from operators.decode.seam import Decoded, Poll, Refusal
 from operators.decode.units import KIND_CODE, KIND_OF, measure_all
-from schemas.readings import MAX_MESSAGE_BYTES, MAX_READINGS, Message, Reading
+from schemas.readings import MAX_MESSAGE_BYTES, MAX_READINGS
 
 MAX_NAMES = 200_000
-NO_KIND = 0
-"""Of a row whose message goes the scalar way after all: any kind, for the row is left out."""
 _VITAL_BIT: NDArray[np.uint64] = np.uint64(1) << np.unique(KIND_CODE).searchsorted(KIND_CODE).astype(np.uint64)
 """Kind -> one bit a vital: two readings of one vital in a message meet in it."""
 _NO_UNITS: dict[str, int] = {}
@@ -39,6 +29,32 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Others = list[tuple[int, Decoded | Refusal]]
 """(input, what the scalar way made of it)."""
+
+
+class _Reading(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """`readings.Reading` with a number, a unit and nothing that takes it away or marks it."""
+
+    code: str
+    value: float
+    unit: str
+    quality: Literal["good"] = "good"
+    index: float | None = None
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """`readings.Message` without what needs a second look. Whatever this takes, `native` takes with the same rows."""
+
+    device: str
+    t: int
+    readings: Annotated[list[_Reading], Meta(min_length=1, max_length=MAX_READINGS)]
+    v: Literal[1] = 1
+    boot: str | None = None
+    seq: int | None = None
+    battery_percent: float | None = None
+    buffered: int | None = None
+
+
+_read_plain = msgspec.json.Decoder(_Plain).decode
 
 
 class Native:
@@ -53,15 +69,10 @@ class Native:
     def many(self, values: Sequence[bytes | None], received: Ints) -> Poll:
         """Never raises. `received`: ms, one a value."""
         others: Others = []
-        messages, places = _read(values, others)
-        odd = _odd_messages(messages)
-        if odd:
-            others += ((places[i], _scalar(messages[i], int(received[places[i]]))) for i in odd)
-            gone = set(odd)
-            places = [place for i, place in enumerate(places) if i not in gone]
-            messages = [message for i, message in enumerate(messages) if i not in gone]
+        messages, places = _read(values, received, others)
         devices = [message.device for message in messages]
-        return _columns(messages, devices, np.array(places, np.int64), self._well_formed(devices), received, others)
+        place = np.array(places, np.int64) if others else np.arange(len(messages))
+        return _columns(messages, devices, place, self._well_formed(devices), values, received, others)
 
     def _well_formed(self, devices: list[str]) -> Bools | None:
         """Which names are; None = all."""
@@ -80,104 +91,75 @@ def decode_poll(values: Sequence[bytes | None], received: Ints) -> Poll:
     return Native().many(values, received)
 
 
-def _read(values: Sequence[bytes | None], others: Others) -> tuple[list[Message], Sequence[int]]:
-    """(the documents that could be read, the input of each). At best in one comprehension; if one of them cannot be read, one by one."""
+def _read(values: Sequence[bytes | None], received: Ints, others: Others) -> tuple[list[_Plain], Sequence[int]]:
+    """(the plain messages, the input of each). At best in one comprehension; if one of them is not plain, one by one."""
     try:
         if max(map(len, values), default=0) <= MAX_MESSAGE_BYTES:  # type: ignore[arg-type]  # None raises TypeError: one by one then
-            return [read_message(raw) for raw in values], range(len(values))  # type: ignore[arg-type]
+            return [_read_plain(raw) for raw in values], range(len(values))  # type: ignore[arg-type]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
         pass
-    messages: list[Message] = []
+    messages: list[_Plain] = []
     places: list[int] = []
     for place, raw in enumerate(values):
-        if raw is None or len(raw) > MAX_MESSAGE_BYTES:
-            others.append((place, decode(raw, 0)))
-            continue
         try:
-            messages.append(read_message(raw))
-            places.append(place)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            others.append((place, unreadable(error)))
+            if raw is not None and len(raw) <= MAX_MESSAGE_BYTES:
+                messages.append(_read_plain(raw))
+                places.append(place)
+                continue
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
+        others.append((place, decode(raw, int(received[place]))))
     return messages, places
 
 
-def _odd_messages(messages: list[Message]) -> list[int]:
-    """Those with anything but a device, a time in whole ms and readings."""
-    return [
-        i
-        for i, m in enumerate(messages)
-        if not m.readings
-        or m.code is not None
-        or m.value is not None
-        or m.unit is not None
-        or m.alarms
-        or m.v != VERSION
-        or m.patient is not None
-        or m.waveform is not None
-        or type(m.t) is not int
-    ]
-
-
-def _scalar(message: Message, received_ms: int) -> Decoded | Refusal:
-    return check_message(message) or rows_of(message, received_ms)
-
-
-def _times(messages: list[Message]) -> Ints:
+def _times(messages: list[_Plain]) -> Ints:
     """t of each message, 0 where it does not even fit the column."""
-    times: list[int] = [message.t for message in messages]  # type: ignore[misc]  # the odd ones are gone
+    times = [message.t for message in messages]
     try:
         return np.array(times, np.int64)
     except OverflowError:
         return np.array([t if T_FROM_MS <= t < T_UNTIL_MS else 0 for t in times], np.int64)
 
 
-def _kinds(readings: list[Reading]) -> tuple[list[int], list[int]]:
-    """(the kind of each reading, the readings that have none)."""
+def _kinds(readings: list[_Reading]) -> tuple[Ints, list[int]]:
+    """(the kind of each reading, the readings that have none: any kind there)."""
     try:
-        return [KIND_OF[reading.code][reading.unit] for reading in readings], []  # type: ignore[index]  # None raises KeyError
+        return np.array([KIND_OF[reading.code][reading.unit] for reading in readings], np.int64), []
     except KeyError:
-        found = [KIND_OF.get(reading.code, _NO_UNITS).get(reading.unit or "", -1) for reading in readings]
-        odd = [i for i, kind in enumerate(found) if kind < 0]
-        for i in odd:
-            found[i] = NO_KIND
-        return found, odd
+        found = np.array([KIND_OF.get(reading.code, _NO_UNITS).get(reading.unit, -1) for reading in readings], np.int64)
+        return np.maximum(found, 0), np.flatnonzero(found < 0).tolist()
 
 
-def _numbers(readings: list[Reading]) -> tuple[list[float], list[int]]:
-    """(the number of each reading, the readings that have none, or more than a number and a unit)."""
-    odd = [i for i, r in enumerate(readings) if r.absent is not None or r.compare is not None or r.quality != "good"]
-    numbers: list[float | None] = [reading.value for reading in readings]
-    if None in numbers:
-        missing = [i for i, number in enumerate(numbers) if number is None]
-        for i in missing:
-            numbers[i] = 1.0
-        odd += missing
-    return numbers, odd  # type: ignore[return-value]  # no None is left
-
-
-def _columns(messages: list[Message], devices: list[str], place: Ints, good: Bools | None, received: Ints, others: Others) -> Poll:
-    """The plain messages in columns; what turns out not to be plain goes the scalar way, whole."""
+def _columns(
+    messages: list[_Plain],
+    devices: list[str],
+    place: Ints,
+    good: Bools | None,
+    values: Sequence[bytes | None],
+    received: Ints,
+    others: Others,
+) -> Poll:
+    """The plain messages in columns. A vital twice, an unknown code or unit, a bad name or time: the scalar way after all."""
     readings = [reading for message in messages for reading in message.readings]
     n, single = len(messages), len(readings) == len(messages)
     counts = np.ones(n, np.int64) if single else np.array([len(message.readings) for message in messages], np.int64)
     owner = np.arange(n) if single else np.repeat(np.arange(n), counts)
     t = _times(messages)
-    kinds, odd_kinds = _kinds(readings)
-    numbers, odd_numbers = _numbers(readings)
-    kind = np.array(kinds, np.int64)
-    value, flags = measure_all(kind, np.array(numbers, np.float64))
-    keep = (t >= T_FROM_MS) & (t < T_UNTIL_MS) & (counts <= MAX_READINGS)
+    kind, odd = _kinds(readings)
+    value, flags = measure_all(kind, np.array([reading.value for reading in readings], np.float64))
+    keep = (t >= T_FROM_MS) & (t < T_UNTIL_MS)
     if good is not None:
         keep &= good
-    if odd_kinds or odd_numbers:
-        keep[owner[odd_kinds + odd_numbers]] = False
-    starts = np.cumsum(counts) - counts
+    if odd:
+        keep[owner[odd]] = False
+    nth = np.zeros(n, np.uint16)
     if not single:
+        starts = np.cumsum(counts) - counts
+        nth = (np.arange(len(kind)) - starts[owner]).astype(np.uint16)
         keep &= np.bitwise_count(np.bitwise_or.reduceat(_VITAL_BIT[kind], starts)) == counts
-    nth = (np.arange(len(kind)) - starts[owner]).astype(np.uint16)
     plain = Poll(devices, place, t, np.zeros(n, np.uint32), owner, nth, KIND_CODE[kind], value, flags, [])
     if not keep.all():
-        others += ((int(place[i]), _scalar(messages[i], int(received[place[i]]))) for i in np.flatnonzero(~keep).tolist())
+        others += ((i, decode(values[i], int(received[i]))) for i in place[~keep].tolist())
         plain = _only(plain, keep)
     return _merged(plain, others) if others else plain
 

@@ -129,22 +129,22 @@ def control_order(batch: BatchLike, places: list[int]) -> list[int]:
     return sorted(places, key=lambda i: (INPUTS.index(topics[i]), partitions[i], offsets[i]))
 
 
-def reading_order(append_ms: NDArray[np.int64], partition: NDArray[np.int64], offset: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Live: readings of a poll by (received, partition, offset); None if they stand so already.
+def reading_order(append_ms: NDArray[np.int64], partition: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Live: readings of a poll by (received, partition, offset); None if they stand so already. They come in order within each partition.
 
     A log's clock may step back inside a partition. Its offsets must not be turned round even then, for a fold skips what is not above
     the highest offset it has seen: such a record sorts at the latest time before it.
     """
+    if not len(append_ms):
+        return None
     when = append_ms
     if (append_ms[1:] < append_ms[:-1]).any():
         when = append_ms.copy()
-        for one in np.unique(partition):
+        for one in np.unique(partition).tolist():
             own = partition == one
             when[own] = np.maximum.accumulate(append_ms[own])
-    ahead = (when[1:] > when[:-1]) | (
-        (when[1:] == when[:-1]) & ((partition[1:] > partition[:-1]) | ((partition[1:] == partition[:-1]) & (offset[1:] > offset[:-1])))
-    )
-    return None if ahead.all() else np.lexsort((offset, partition, when))
+    key = (when - when.min()) * (int(partition.max()) + 1) + partition
+    return None if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
 
 
 def places_of(batch: BatchLike, *, readings: bool) -> NDArray[np.int64]:

@@ -24,10 +24,12 @@ TIMELINE = "timeline"
 
 
 class Placed(NamedTuple):
-    """Rows in order of application, the shard of each, what was refused, what was counted."""
+    """What became of a run, or of an observation."""
 
     rows: Rows
+    """By shard, within a shard in order of application."""
     shard: NDArray[np.int16]
+    """Of each row."""
     refused: dict[int, tuple[str, str]]
     """Input -> reason, detail."""
     repeats: int
@@ -104,22 +106,24 @@ def place(run: Run, devices: Devices, slots: Slots, patient_key: Callable[[str],
         again = run.replayed[poll.place]
         old |= again
         flags |= np.where(again, np.uint32(REPLAYED), np.uint32(0))
-    chosen = slice(None) if bound.all() else np.flatnonzero(bound[poll.owner])
-    owner = poll.owner[chosen]
-    code, value = poll.code[chosen], poll.value[chosen]
-    row_pair, row_t = pair[owner], t[owner]
-    repeat, late = slots.judge(row_pair, code, row_t, value, old[owner])
-    row_flags = poll.flags[chosen] | flags[owner] | np.where(late, np.uint32(LATE), np.uint32(0))
-    rows = empty(len(owner))
+    if bound.all():
+        owner, code, value, row_flags, nth = poll.owner, poll.code, poll.value, poll.flags, poll.nth
+    else:
+        chosen = np.flatnonzero(bound[poll.owner])
+        owner, code, value = poll.owner[chosen], poll.code[chosen], poll.value[chosen]
+        row_flags, nth = poll.flags[chosen], poll.nth[chosen]
+    row_pair = pair[owner]
+    repeat, late = slots.judge(row_pair, code, t[owner], value, old[owner])
+    all_flags = row_flags | flags[owner] | np.where(late, np.uint32(LATE), np.uint32(0))
+    kept = np.flatnonzero(~repeat)
+    order = kept[np.argsort(slots.shard[row_pair[kept]], kind="stable")]
+    row_pair, message, source = row_pair[order], owner[order], poll.place[owner[order]]
+    rows = empty(len(order))
     rows["patient"], rows["device"] = slots.patient[row_pair], slots.device[row_pair]
-    rows["t"], rows["received"], rows["value"] = row_t, received[owner], value
-    rows["code"], rows["flags"], rows["index"] = code, row_flags, poll.nth[chosen]
-    rows["partition"], rows["offset"] = run.partition[poll.place][owner], run.offset[poll.place][owner]
-    shard = slots.shard[row_pair]
-    repeats = int(np.count_nonzero(repeat))
-    if repeats:
-        rows, shard = rows[~repeat], shard[~repeat]
-    return Placed(rows, shard, refused, repeats)
+    rows["t"], rows["received"], rows["value"] = t[message], received[message], value[order]
+    rows["code"], rows["flags"], rows["index"] = code[order], all_flags[order], nth[order]
+    rows["partition"], rows["offset"] = run.partition[source], run.offset[source]
+    return Placed(rows, slots.shard[row_pair], refused, len(owner) - len(order))
 
 
 def observed(
@@ -144,15 +148,11 @@ def observed(
 
 def records(rows: Rows, shard: NDArray[np.int16]) -> Iterator[Append]:
     """As few R records a shard as sizes allow; the rows of one source message are never split over two."""
-    order = np.argsort(shard, kind="stable")
-    counts = np.bincount(shard, minlength=1)
     start = 0
-    for number, count in enumerate(counts.tolist()):
-        if count:
-            own = rows[order[start : start + count]]
-            start += count
-            for part in _parts(own):
-                yield Append(TIMELINE, number, encode_rows(part))
+    for number, count in enumerate(np.bincount(shard).tolist()):
+        for part in _parts(rows[start : start + count]) if count else ():
+            yield Append(TIMELINE, number, encode_rows(part))
+        start += count
 
 
 def _parts(rows: Rows) -> Iterator[Rows]:

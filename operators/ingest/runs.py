@@ -40,7 +40,7 @@ def run_of(batch: BatchLike, places: Ints, clock: Clock, decoder: Decoder) -> tu
     if clock == "stream" or any(batch.headers):
         received, arrival, replayed, places, forged = _headed(batch, places, received, clock)
     partition, offset = np.array(batch.partitions, np.int64)[places], np.array(batch.offsets, np.int64)[places]
-    if clock == "live" and (order := reading_order(received[places], partition, offset)) is not None:
+    if clock == "live" and (order := reading_order(received[places], partition)) is not None:
         places, partition, offset = places[order], partition[order], offset[order]
     whole = len(places) == len(batch) and bool((places[1:] > places[:-1]).all())
     values = batch.values if whole else list(map(batch.values.__getitem__, places.tolist()))
