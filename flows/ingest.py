@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -18,7 +18,7 @@ from flows.engine.launch import EPOCH_S
 from flows.engine.run import run_flow
 from flows.engine.sink import Sink
 from flows.engine.source import Feed, Source
-from flows.engine.tables import read_tables
+from flows.engine.tables import first_t_ms, read_tables
 from operators.ingest.arrivals import Clock
 from operators.ingest.core import FORMAT, IngestCore
 from schemas.identity import SHARDS_PER_PROCESS
@@ -36,13 +36,13 @@ OWNED = (*INPUTS, "timeline")
 class Door:
     """The core as a fold: opens this instance on the timeline before its first poll, and closes it after its last."""
 
-    def __init__(self, core: IngestCore) -> None:
-        self.core = core
+    def __init__(self, core: IngestCore, first_t_ms: int | None) -> None:
+        self.core, self._first_t_ms = core, first_t_ms
         self.t_ms: int | None = None
         self._opened = False
 
     def apply(self, poll: Poll) -> list[Append]:
-        out: list[Append] = [] if self._opened else self.core.start()
+        out: list[Append] = [] if self._opened else self.core.start(self._first_t_ms)
         self._opened = True
         out += self.core.apply(poll.batch, poll.t_ms)
         if poll.t_ms is not None:
@@ -55,18 +55,24 @@ class Door:
         return self.core.snapshot()
 
 
-def build(
-    log: Log, clock: Clock, positions: Mapping[TP, int], tables: Sequence[Record], at_most: int, health: Health, stop: threading.Event
-) -> Dataflow:
-    """`positions`: where a first start begins. `tables`: what the control topics held up to where this run begins."""
+class Begin(NamedTuple):
+    """Where a run begins. `positions` and `first_t_ms` are of a first start, `tables` is what the control topics held up to there."""
+
+    positions: Mapping[TP, int]
+    tables: Sequence[Record]
+    first_t_ms: int | None = None
+
+
+def build(log: Log, clock: Clock, begin: Begin, at_most: int, health: Health, stop: threading.Event) -> Dataflow:
+    """One fold over all input topics; `at_most`: messages a poll."""
     progress = Progress()
     cores: list[IngestCore] = []
 
     def open_fold(state: dict[str, Any] | None) -> Fold[Poll]:
         core = IngestCore(writer=WRITER, instance=health.instance, shards=SHARDS_PER_PROCESS, clock=clock, state=state)
-        core.load_tables(tables)
+        core.load_tables(begin.tables)
         cores.append(core)
-        door = Door(core)
+        door = Door(core, begin.first_t_ms)
 
         def after() -> None:
             health.time_ms = health.time_ms if door.t_ms is None else door.t_ms
@@ -75,7 +81,7 @@ def build(
         return Fold(door, list, progress, after)
 
     def open_feed(state: Mapping[str, Any] | None) -> Feed:
-        reader = log.reader(positions if state is None else positions_of(state, positions))
+        reader = log.reader(begin.positions if state is None else positions_of(state, begin.positions))
         if clock == "stream":
             return StreamFeed(reader, at_most, state)
         return LiveFeed(reader, at_most, progress, unresolved, health.now_ms)
@@ -88,6 +94,20 @@ def build(
     appends = op.stateful_batch("fold", polls, open_fold)
     op.output("out", appends, Sink(partial(log.writer, FLOW), health))
     return flow
+
+
+def begin_of(log: Log, clock: Clock, state: Mapping[str, Any] | None, now_ms: int) -> Begin:
+    """Where the log is taken up: after a committed state; live at a first start with whole tables; in a stream at its very start."""
+    starts = log.starts([TP(topic, number) for topic in INPUTS for number in range(log.partitions(topic))])
+    tables = [tp for tp in starts if tp.topic in TABLES]
+    if state is not None:
+        upto = positions_of(state, starts)
+        return Begin(starts, read_tables(log, {tp: (starts[tp], upto[tp]) for tp in tables}))
+    if clock == "stream":
+        return Begin(starts, [])  # facts come at their arrival
+    positions = {**starts, **log.ends(tables)}
+    found = read_tables(log, {tp: (starts[tp], positions[tp]) for tp in tables})
+    return Begin(positions, found, first_t_ms(log, positions, now_ms))
 
 
 def run_ingest(
@@ -104,18 +124,7 @@ def run_ingest(
     """Runs until SIGTERM or SIGINT, or until a stream's end. 0 = ended so; 1 = a sentence on standard error says why not."""
 
     def prepared(log: Log, state: Mapping[str, Any] | None, health: Health, stop: threading.Event) -> Dataflow:
-        tps = [TP(topic, number) for topic in INPUTS for number in range(log.partitions(topic))]
-        positions = log.starts(tps)
-        tables = [tp for tp in tps if tp.topic in TABLES]
-        if state is not None:
-            upto = positions_of(state, positions)
-        elif clock == "live":
-            upto = log.ends(tables)
-        else:
-            upto = positions  # a stream's facts come at their arrival
-        found = read_tables(log, {tp: (positions[tp], upto[tp]) for tp in tables})
-        positions.update({tp: upto[tp] for tp in tables})
-        return build(log, clock, positions, found, poll, health, stop)
+        return build(log, clock, begin_of(log, clock, state, health.now_ms()), poll, health, stop)
 
     return run_flow(
         FLOW,

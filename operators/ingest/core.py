@@ -91,10 +91,16 @@ class IngestCore:
                 if self._first:
                     self._letters.append(self._letter(one, stamped.received, refused.reason, refused.detail))
 
-    def start(self) -> list[Append]:
-        """Opens this instance on each shard; at a first start all facts follow, whole."""
+    def start(self, t_ms: int | None = None) -> list[Append]:
+        """Opens this instance on each shard; at a first start all facts follow, whole.
+
+        `t_ms`: a T that is true. Live, a first start needs it: facts take effect after it, and devices are waited for from there on.
+        """
         out = [*self._letters, *self._entries(Hello(self.writer, self.instance))]
         self._letters = []
+        if t_ms is not None and (self._t is None or t_ms > self._t):
+            self._t = t_ms
+            out += self._entries(Time(self.writer, self.instance, t_ms))
         if self._first:
             out += self._statement.first(self.instance, self._tables, self._stamp())
         return out
