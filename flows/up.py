@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 from flows import demo
 from flows.children import Child
-from flows.secret import token_secret
+from flows.running import gateway_config
 from flows.settings import ENVIRONMENT, Settings, SettingsError
 from flows.supervisor import Supervisor, only_one
 from flows.watching import Ended, frames
@@ -83,13 +83,13 @@ def run(
 ) -> int:
     """Starts everything and stays until a signal ends it; returns the exit status. `settings` have their port.
 
-    Raises SettingsError, LogError, AlreadyUp.
+    Raises SettingsError, ConfigError, LogError, AlreadyUp.
     """
     began_s = time.monotonic()
     demo.needs_own_log(settings)
     with only_one(settings.folder):
         demo.mark(settings)
-        token_secret(settings, environ)  # made before two processes want it, refused before anything starts
+        gateway_config(settings, environ)  # makes the secret before two processes want it; refuses before anything starts
         create_topics(settings)
         supervisor = Supervisor(children(settings, people), say, stats)
         news = threading.Thread(target=_greet, args=(settings, say, began_s), name="greeting", daemon=True)
