@@ -118,7 +118,12 @@ def test_nothing_is_confirmed_before_flush_and_all_after(log: Log) -> None:
     writer.flush()
     assert log.ends([TP("other", 0)]) == {TP("other", 0): 1}
     writer.append("other", 0, b"b")
-    until(lambda: (writer.poll(), log.ends([TP("other", 0)]))[1] == {TP("other", 0): 2}, "what poll let go")
+
+    def two() -> bool:
+        writer.poll()
+        return log.ends([TP("other", 0)]) == {TP("other", 0): 2}
+
+    until(two, "what poll let go")
     writer.close()
 
 

@@ -30,9 +30,10 @@ from sinks.log.broker_install import BrokerFailed, available, default_lib, insta
 __all__ = ["BrokerFailed", "LocalKafka", "available", "main"]
 
 CLUSTER_ID_BYTES = 16
-READY_S = 60.0
+READY_S = 120.0
 STOP_S = 20.0
 HEAP_MB = 256
+SESSION_MS = 6000
 ATTEMPTS = 3
 PR_SET_PDEATHSIG = 1
 
@@ -61,8 +62,8 @@ log.index.size.max.bytes=1048576
 message.max.bytes=4194304
 replica.fetch.max.bytes=4194304
 group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=1500
-broker.heartbeat.interval.ms=300
+broker.session.timeout.ms={session_ms}
+broker.heartbeat.interval.ms=500
 log.retention.check.interval.ms=10000
 num.network.threads=2
 num.io.threads=2
@@ -74,12 +75,16 @@ log.cleaner.dedupe.buffer.size=4194304
 class LocalKafka:
     """`with LocalKafka() as kafka: open_log(kafka.url)`. The broker dies with the thread that started it, however that ends."""
 
-    def __init__(self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, lib: Path | None = None) -> None:
-        """`folder` None = temporary, removed by `close`; `port` 0 = a free one."""
+    def __init__(self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, session_ms: int = SESSION_MS) -> None:
+        """`folder` None = temporary, removed by `close`; `port` 0 = a free one.
+
+        `session_ms`: how long a broker that stands still is not taken for dead, and a start after `kill` waits.
+        """
         self.temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="nadi-kafka-")) if folder is None else folder.absolute()
-        self.lib = (lib or default_lib()).absolute()
+        self.lib = default_lib().absolute()
         self.heap_mb = heap_mb
+        self.session_ms = session_ms
         self.port = port
         self._port_wanted = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -137,11 +142,14 @@ class LocalKafka:
         self._end(signal.SIGKILL, STOP_S)
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        """SIGSTOP: connections stay open and, once this returns, nothing answers."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """The exit code of the broker, None if it still runs after `timeout_s`."""
@@ -182,7 +190,8 @@ class LocalKafka:
             listeners = setting(self._properties, "advertised.listeners", "PLAINTEXT://127.0.0.1:0")
             self.port = self.port or int(listeners.rsplit(":", 1)[1]) or free_port()
             controller_port = int(controller.rsplit(":", 1)[1]) or free_port()
-            self._properties.write_text(PROPERTIES.format(port=self.port, controller_port=controller_port, folder=self.folder).lstrip())
+            values = {"port": self.port, "controller_port": controller_port, "folder": self.folder, "session_ms": self.session_ms}
+            self._properties.write_text(PROPERTIES.format(**values).lstrip())
         except OSError as error:
             msg = f"the broker's folder {self.folder} cannot be used: {error.strerror}"
             raise BrokerFailed(msg) from error
@@ -232,6 +241,9 @@ class LocalKafka:
                 return
             msg = f"another Kafka (cluster {answer.cluster_id}) answers at {self.bootstrap}; choose another port"
             raise BrokerFailed(msg)
+        if "already in use" in self._tail(200):
+            msg = f"port {self.port} is taken by another program; choose another, or none for a free one"
+            raise BrokerFailed(msg)
         state = "did not answer" if self._process.poll() is None else f"ended with {self._process.poll()}"
         msg = f"the broker {state}; the last lines of {self.log_file}:\n{self._tail(8)}"
         raise BrokerFailed(msg)
@@ -241,10 +253,6 @@ class LocalKafka:
             return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
         except OSError:
             return ""
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
 
     def _end(self, number: signal.Signals, timeout_s: float) -> None:
         process, self._process = self._process, None

@@ -50,8 +50,8 @@ class KafkaLog:
                 self._check(wanted[name])
             except TimeoutError as error:
                 raise cluster.unreachable("no answer") from error
-        for topic in created:
-            self._wait_usable(topic)
+        for name in created:
+            self._wait_usable(name)
         return created
 
     def topics(self) -> list[str]:

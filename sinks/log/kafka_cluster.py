@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not in the hints' __all__
@@ -22,11 +22,16 @@ WAIT_S = 5.0
 COMMON: dict[str, str | int | float | bool] = {
     "log_level": 2,  # librdkafka's lines would go to the terminal; every error that matters is raised
     "socket.keepalive.enable": True,
+    # A client that asks while a lone broker is fenced (it stood still for longer than its session) learns that there is no broker, and
+    # without this asks nobody again for 5 minutes.
+    "topic.metadata.refresh.interval.ms": 2000,
     "reconnect.backoff.ms": 50,
     "reconnect.backoff.max.ms": 500,  # default 10 s: that long nothing would move after the broker is back
 }
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+UNKNOWN = -1001
+"""What the client puts, without an error, into the result of a ListOffsets that timed out: never an offset."""
 _NO_ANSWER = frozenset(
     {
         KafkaError._TIMED_OUT,
@@ -114,8 +119,8 @@ class Cluster:
         (found,) = self.results(self.admin.describe_configs([resource], request_timeout=WAIT_S)).values()
         return {name: str(entry.value) for name, entry in found.items()}
 
-    def ask_offsets(self, tps: Iterable[TP], spec: OffsetSpec, wait_s: float = WAIT_S) -> dict[TP, Future[int]]:
-        """One request a broker, not waited for. An answer of -1 = there is none."""
+    def ask_offsets(self, tps: Iterable[TP], spec: OffsetSpec, wait_s: float = WAIT_S) -> dict[TP, Future[Any]]:
+        """One request a broker, not waited for. An offset of -1 = there is none; `UNKNOWN` = the broker did not answer."""
         back = {self.name(tp.topic): tp.topic for tp in tps}
         wanted = {TopicPartition(self.name(tp.topic), tp.partition): spec for tp in tps}
         futures = self.admin.list_offsets(wanted, request_timeout=wait_s)
@@ -128,11 +133,13 @@ class Cluster:
         found: dict[TP, int] = {}
         for tp, future in self.ask_offsets(wanted, spec).items():
             try:
-                found[tp] = future.result(WAIT_S + 1.0).offset  # type: ignore[attr-defined]  # the client's hints say Future, not of what
+                found[tp] = future.result(WAIT_S + 1.0).offset
             except KafkaException as error:
                 raise self.explain(error.args[0], f"{tp.topic}/{tp.partition}") from error
             except TimeoutError as error:
                 raise self.unreachable("no answer") from error
+            if found[tp] <= UNKNOWN:
+                raise self.unreachable("no answer")
         return {tp: found[tp] for tp in wanted}
 
     def check_positions(self, positions: Mapping[TP, int]) -> None:

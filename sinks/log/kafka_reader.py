@@ -149,7 +149,7 @@ class KafkaReader:
             asked, futures = self._asked[index]
             if not all(future.done() for future in futures.values()):
                 continue
-            if any(future.exception() is not None for future in futures.values()):
+            if any(future.exception() is not None or future.result().offset < 0 for future in futures.values()):
                 del self._asked[index]
                 continue
             del self._asked[: index + 1]

@@ -68,6 +68,7 @@ class KafkaWriter:
         self._raise_failed()
 
     def flush(self, timeout_s: float = 30.0) -> None:
+        self._raise_failed()
         left = 0
         try:
             left = self._producer.flush(timeout_s)

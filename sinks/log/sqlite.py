@@ -114,7 +114,7 @@ class SqliteLog:
                 self._files.pop(topic).close()
                 file = None
             if file is None:
-                file = self._files[topic] = open_file(self.folder, topic)
+                file = self._files[topic] = open_file(self.folder, topic, busy_ms=1000)
             try:
                 yield file
             except sqlite3.Error as error:

@@ -29,6 +29,7 @@ FORMAT = "1"
 SUFFIX = ".sqlite3"
 FULL_SYNC = frozenset({"deliveries", "audit"})
 """Topics whose newest records must outlast a power cut too; `synchronous=NORMAL` outlasts only the end of processes (`kill -9`)."""
+OPEN_WAIT_S = 2.0
 NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 SCHEMA = """
@@ -157,8 +158,10 @@ def file_of(folder: Path, topic: str) -> Path:
 
 
 def connect(path: Path, topic: str) -> sqlite3.Connection:
-    """Never creates a file. Autocommit; a short busy time-out, since who waits says how long (`begin_immediate`)."""
-    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.05, check_same_thread=False)
+    """Never creates a file. Autocommit; waits while another process recovers the file after a kill."""
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=OPEN_WAIT_S, check_same_thread=False
+    )
     conn.text_factory = bytes  # a flipped type byte must reach the checksum, not a UTF-8 decoder
     conn.execute(f"PRAGMA synchronous = {'FULL' if topic in FULL_SYNC else 'NORMAL'}")
     conn.execute("PRAGMA journal_size_limit = 67108864")
@@ -216,8 +219,11 @@ def meta_checksum(meta: dict[str, str]) -> str:
     return str(crc32("\n".join(f"{name}={value}" for name, value in sorted(meta.items()) if name != "checksum").encode()))
 
 
-def open_file(folder: Path, topic: str) -> TopicFile:
-    """Raises LogError: no such topic, a file of another format, no permission, damage."""
+def open_file(folder: Path, topic: str, busy_ms: int = 5) -> TopicFile:
+    """`busy_ms`: how long a statement waits for a lock; who can wait longer says so (`begin_immediate`).
+
+    Raises LogError: no such topic, a file of another format, no permission, damage.
+    """
     path = file_of(folder, topic)
     if not path.exists():
         msg = f"topic {topic} does not exist in {folder}; create the topics first (`nadi topics`)"
@@ -225,12 +231,14 @@ def open_file(folder: Path, topic: str) -> TopicFile:
     try:
         conn = connect(path, topic)
         try:
-            return TopicFile(path, conn, *read_meta(conn, path, topic))
+            settings, incarnation = read_meta(conn, path, topic)
+            conn.execute(f"PRAGMA busy_timeout = {busy_ms}")
         except BaseException:
             conn.close()
             raise
     except sqlite3.Error as error:
         raise explain(error, path) from error
+    return TopicFile(path, conn, settings, incarnation)
 
 
 def read_meta(conn: sqlite3.Connection, path: Path, name: str) -> tuple[Topic, str]:
