@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway import wire
-from gateway.patients import Patient, Trend, copy, merge
+from gateway.patients import Patient, copy, merge
 from gateway.ring import Held, Ring
 from gateway.shard import REMEMBER_MS, ROUNDS, Open, Shard, lost_event
+from gateway.trends import Trends
 from schemas.events import AlertEvent, AlertState, LiveFrame, PatientFrame, TrendFrame
 
 MAX_ORPHANS = 1000
@@ -49,7 +50,7 @@ class Fold:
         self.shards = [Shard(Ring(start, ring_events, ring_bytes)) for start in starts]
         self.patients: dict[str, Patient] = {}
         self.wards: dict[str, set[str]] = {}
-        self.trends: dict[str, Trend] = {}
+        self.trends = Trends()
         self.repeats = 0
         self.history = 0
         self._alerts: dict[str, dict[str, AlertState]] = {}
@@ -303,11 +304,14 @@ class Fold:
         self._update.left.append((patient, ward))
 
     def _moved(self, patient: str, before: str, ward: str) -> None:
+        """The new ward knows nothing of this patient: a whole frame, and where that is not all, a whole key."""
         if before == ward:
             return
         self._leave(patient, before)
         self.wards.setdefault(ward, set()).add(patient)
-        self._update.rekey.add(ward)
+        self._update.frames[patient] = copy(self.patients[patient].frame)
+        if self._alerts.get(patient) or patient in self.trends:
+            self._update.rekey.add(ward)
 
     def _changed(self, patient: str, delta: PatientFrame) -> None:
         pending = self._update.frames.get(patient)
@@ -320,14 +324,6 @@ class Fold:
 
     def apply_trend(self, frame: TrendFrame) -> None:
         """One record of `trends`."""
-        for patient, loinc, median in frame.medians:
-            trend = self.trends.get(patient)
-            if trend is None:
-                trend = self.trends[patient] = Trend()
-            if trend.put(loinc, frame.minute_ms, median):
-                self._update.trends.setdefault(frame.minute_ms, []).append((patient, loinc, median))
-
-    def forget_trends(self, before_ms: int) -> None:
-        """Lets go of the series of patients who are not here and whose newest median is older."""
-        for patient in [p for p, t in self.trends.items() if p not in self.patients and t.newest_ms() < before_ms]:
-            del self.trends[patient]
+        fresh = self.trends.apply(frame)
+        if fresh:
+            self._update.trends.setdefault(frame.minute_ms, []).extend(fresh)

@@ -17,8 +17,10 @@ from gateway.flusher import Flusher
 from gateway.fold import Fold, Update
 from gateway.keys import Keys, missed, position
 from gateway.metrics import Metrics
-from gateway.patients import SERIES_MS, encode, merge
+from gateway.patients import encode, merge
+from gateway.rooms import Rooms
 from gateway.status import FeedState, Status
+from gateway.trends import SERIES_MS
 from schemas.events import PatientFrame
 
 LIVE_S = 0.25
@@ -36,7 +38,7 @@ class Hub:
         self.clients: set[Client] = set()
         self.fold = Fold([])
         self._clock = clock
-        self._rooms: dict[Room, set[Client]] = {}
+        self._rooms = Rooms()
         self._pending: dict[str, PatientFrame] = {}
         self._keys = Keys(config.beds)
         self._users: Counter[str] = Counter()
@@ -63,7 +65,7 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Forgets a client, however it ended."""
         client.closed = True
-        self._leave_room(client)
+        self._rooms.leave(client)
         if client in self.clients:
             self.clients.remove(client)
             self._users[client.claims.user] -= 1
@@ -72,7 +74,7 @@ class Hub:
 
     def subscribe(self, client: Client, room: Room, resume: tuple[str, list[int]] | None) -> None:
         """Replaces the client's subscription. Whoever may not see the room is closed; the key comes once the state is known."""
-        self._leave_room(client)
+        self._rooms.leave(client)
         client.room, client.resume, client.waiting = room, resume, True
         if room[0] == "ward" and not client.claims.may_see(room[1]):
             self.close(client, wire.NOT_ALLOWED, "not allowed")
@@ -97,16 +99,6 @@ class Hub:
         """One frame for one client, with the next flush."""
         self._flusher.put(client, frame)
 
-    def _leave_room(self, client: Client) -> None:
-        if client.room is not None:
-            members = self._rooms.get(client.room)
-            if members is not None:
-                members.discard(client)
-                if not members:
-                    del self._rooms[client.room]
-        client.room, client.waiting = None, False
-        client.held.clear()
-
     def _serve(self, client: Client) -> None:
         """Answers a subscription: key, what was missed, and from now on everything, in one loop step."""
         room = client.room
@@ -117,7 +109,7 @@ class Hub:
             return
         client.put_key(self._answer(room, client.resume))
         client.resume = None
-        self._rooms.setdefault(room, set()).add(client)
+        self._rooms.enter(client, room)
         self._flusher.mark(client)
 
     def _answer(self, room: Room, resume: tuple[str, list[int]] | None) -> list[bytes]:
@@ -146,7 +138,7 @@ class Hub:
         for client in self.clients:
             if client.room is not None and not client.waiting:
                 room = client.room
-                self._leave_room(client)
+                self._rooms.leave(client)
                 client.room, client.resume, client.waiting = room, before, True
         self.fold = fold
         self._pending.clear()
@@ -173,7 +165,7 @@ class Hub:
             self._tell_left(patient, ward)
         for patient, event in update.events:
             for room in self._rooms_of(patient):
-                for client in self._rooms[room]:
+                for client in self._rooms.members(room):
                     self.put(client, event)
         for patient, frame in update.frames.items():
             self._pending[patient] = self._merged(patient, frame)
@@ -183,9 +175,7 @@ class Hub:
             self._rekey(ward)
 
     def _rooms_of(self, patient: str) -> list[Room]:
-        """Subscriptions with viewers that show this patient."""
-        both: list[Room] = [("ward", self.fold.ward_of(patient) or ""), ("patient", patient)]
-        return [room for room in both if room in self._rooms]
+        return self._rooms.showing(patient, self.fold.ward_of(patient))
 
     def _merged(self, patient: str, frame: PatientFrame) -> PatientFrame:
         pending = self._pending.get(patient)
@@ -197,10 +187,10 @@ class Hub:
     def _tell_left(self, patient: str, ward: str) -> None:
         self._pending.pop(patient, None)
         gone = wire.live([wire.to_json({"patient": patient, "admitted": False})], self.fold.times())
-        for client in self._rooms.get(("ward", ward), ()):
+        for client in self._rooms.members(("ward", ward)):
             client.held.discard(patient)
             self.put(client, gone)
-        for client in list(self._rooms.get(("patient", patient), ())):
+        for client in self._rooms.members(("patient", patient)):
             if client.claims.may_see(self.fold.ward_of(patient)):
                 if patient not in self.fold.patients:
                     self.put(client, gone)
@@ -214,14 +204,14 @@ class Hub:
                 rooms.setdefault(room, []).append(median)
         for room, part in rooms.items():
             data = wire.message("trend", {"minute_ms": minute, "m": part})
-            for client in self._rooms[room]:
+            for client in self._rooms.members(room):
                 self.put(client, data)
 
     def _rekey(self, ward: str) -> None:
         rooms: list[Room] = [("ward", ward)]
-        rooms += [r for r in self._rooms if r[0] == "patient" and self.fold.ward_of(r[1]) == ward]
+        rooms += [("patient", p) for p in self._rooms.patients() if self.fold.ward_of(p) == ward]
         for room in rooms:
-            members = self._rooms.get(room, ())
+            members = self._rooms.members(room)
             if members:
                 data = self._key(room, "null")
                 for client in members:
@@ -271,7 +261,7 @@ class Hub:
                 if patient not in encoded:
                     encoded[patient] = encode(pending[patient])
             data = wire.live((encoded[p] for p in patients), self.fold.times())
-            for client in self._rooms[room]:
+            for client in self._rooms.members(room):
                 if client.behind:
                     self.metrics.conflated += len(client.held.intersection(patients))
                     client.held.update(patients)
@@ -295,7 +285,7 @@ class Hub:
                 self.close(client, wire.EXPIRED, "token expired")
             else:
                 self.put(client, without if client.waiting or client.room is None else with_position)
-        self.fold.forget_trends(shown - SERIES_MS)
+        self.fold.trends.forget(shown - SERIES_MS, self.fold.patients)
 
     # -- ends ---------------------------------------------------------------------------------------------------------------
 

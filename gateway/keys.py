@@ -38,7 +38,7 @@ class Keys:
         kind, name = room
         here = fold.wards.get(name, set()) if kind == "ward" else {name} & fold.patients.keys()
         patients = sorted((fold.patients[p] for p in here), key=lambda p: (p.frame.bed, p.frame.patient))
-        names = [p.frame.patient for p in patients]
+        series = ((p.frame.patient, fold.trends.json(p.frame.patient)) for p in patients)
         data = wire.key(
             kind,
             name,
@@ -47,7 +47,7 @@ class Keys:
             recovered,
             where,
             [p.json() for p in patients],
-            [(n, fold.trends[n].json()) for n in names if n in fold.trends],
+            [(patient, medians) for patient, medians in series if medians is not None],
             self._beds.get(name) if kind == "ward" else None,
         )
         self._made[(room, recovered, where)] = (slot, data)

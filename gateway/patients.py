@@ -1,23 +1,21 @@
-"""One patient as the gateway holds it: the merged frame, open alerts, medians of two hours; JSON of each made once a change."""
+"""One patient as the gateway holds it: the merged frame and open alerts; JSON made once a change."""
 
 from __future__ import annotations
-
-from array import array
-from bisect import bisect_left
 
 import msgspec
 
 from schemas.events import AlertState, PatientFrame
 
-SERIES_MS = 2 * 3_600_000
 HEADER = ("ward", "bed", "initials", "age_years", "sex", "isolation", "spo2_scale_2", "diabetes")
 """Who it is: these fields come together, or not at all."""
-DECIMALS = 3
 
 
 def is_whole(frame: PatientFrame) -> bool:
-    """True for a frame that tells everything of a patient but limits and alerts; a delta of values alone has no score and no header."""
-    return frame.score is not None or bool(frame.ward or frame.bed or frame.initials)
+    """True for a frame that tells everything of a patient but limits and alerts.
+
+    A delta has values and maybe a new score, but does not say who it is.
+    """
+    return bool(frame.ward or frame.bed or frame.initials or frame.devices)
 
 
 def merge(into: PatientFrame, delta: PatientFrame) -> None:
@@ -31,9 +29,8 @@ def merge(into: PatientFrame, delta: PatientFrame) -> None:
     if is_whole(delta):
         for name in HEADER:
             setattr(into, name, getattr(delta, name))
-        into.score = delta.score if delta.score is not None else into.score
-    if is_whole(delta) or delta.devices:
         into.devices = delta.devices
+    into.score = delta.score if delta.score is not None else into.score
 
 
 def copy(frame: PatientFrame) -> PatientFrame:
@@ -48,8 +45,8 @@ def encode(frame: PatientFrame, alerts: list[AlertState] | None = None) -> bytes
         fields.update((name, getattr(frame, name)) for name in HEADER)
         fields["score"] = frame.score
         fields["devices"] = frame.devices
-    elif frame.devices:
-        fields["devices"] = frame.devices
+    elif frame.score is not None:
+        fields["score"] = frame.score
     if frame.vitals:
         fields["vitals"] = frame.vitals
     if frame.limits:
@@ -57,64 +54,6 @@ def encode(frame: PatientFrame, alerts: list[AlertState] | None = None) -> bytes
     if alerts is not None:
         fields["alerts"] = alerts
     return msgspec.json.encode(fields)
-
-
-class Series:
-    """Medians of one vital of one patient, oldest first: minutes (ms) and values in the canonical unit."""
-
-    __slots__ = ("minutes", "values")
-
-    def __init__(self) -> None:
-        self.minutes = array("q")
-        self.values = array("d")
-
-    def put(self, minute_ms: int, median: float) -> bool:
-        """Takes a median; False when it said nothing new. A repeat after a restart replaces its minute."""
-        at = bisect_left(self.minutes, minute_ms)
-        if at < len(self.minutes) and self.minutes[at] == minute_ms:
-            changed = self.values[at] != median
-            self.values[at] = median
-            return changed
-        self.minutes.insert(at, minute_ms)
-        self.values.insert(at, median)
-        old = bisect_left(self.minutes, self.minutes[-1] - SERIES_MS)
-        if old:
-            del self.minutes[:old], self.values[:old]
-        return True
-
-    def pairs(self) -> list[tuple[int, float]]:
-        """[(minute, median), ...] as the protocol wants them."""
-        return [(m, round(v, DECIMALS)) for m, v in zip(self.minutes, self.values, strict=True)]
-
-
-class Trend:
-    """All series of one patient."""
-
-    __slots__ = ("_json", "series")
-
-    def __init__(self) -> None:
-        self.series: dict[str, Series] = {}
-        self._json: bytes | None = None
-
-    def put(self, loinc: str, minute_ms: int, median: float) -> bool:
-        """Takes one median; False for a repeat."""
-        series = self.series.get(loinc)
-        if series is None:
-            series = self.series[loinc] = Series()
-        fresh = series.put(minute_ms, median)
-        if fresh:
-            self._json = None
-        return fresh
-
-    def newest_ms(self) -> int:
-        """The newest minute of any vital."""
-        return max((s.minutes[-1] for s in self.series.values()), default=0)
-
-    def json(self) -> bytes:
-        """`{"<loinc>": [[minute_ms, median], ...]}`."""
-        if self._json is None:
-            self._json = msgspec.json.encode({loinc: s.pairs() for loinc, s in self.series.items()})
-        return self._json
 
 
 class Patient:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.fold import Fold
-from gateway.patients import SERIES_MS, Series
 from gateway.ring import Held, Ring
+from gateway.trends import SERIES_MS, Series
 from gateway.wire import payloads_of
-from schemas.events import AlertEvent, AlertState, LiveFrame, PatientFrame, TrendFrame
+from schemas.events import AlertEvent, AlertState, LiveFrame, PatientFrame, Score, TrendFrame
 from tests.support.gateway import HR, SHARDS, beat_of, episode, event_of, person, shard
 
 T0 = 1_700_000_000_000
@@ -112,6 +112,25 @@ def test_a_whole_delta_takes_back_what_it_does_not_name() -> None:
     assert told.state()["isolation"] == "A"
     told.delta(2000, person(P))
     assert (told.state()["isolation"], told.state()["age_years"]) == ("", None)
+
+
+def test_a_new_score_without_a_header_says_nothing_of_who_it_is() -> None:
+    """monitor sends a changed score with the values alone: the patient must stay on the ward."""
+    told = Told()
+    told.key(0, person(P, isolation="A", age_years=70))
+    ward = told.state()["ward"]
+    told.delta(1000, PatientFrame(P, score=Score(at_ms=T0, total=3, lower_bound=3)))
+    state = told.state()
+    assert (state["ward"], state["isolation"], state["age_years"], state["score"]["total"]) == (ward, "A", 70, 3)
+    assert ward
+
+
+def test_a_score_alone_changes_the_score_alone() -> None:
+    told = Told()
+    told.key(0, person(P, isolation="A", devices=[DeviceState("mon", "monitor", 2000, T0)]))
+    told.delta(1000, PatientFrame(P, score=Score(total=5, lower_bound=5)))
+    state = told.state()
+    assert (state["score"]["total"], state["isolation"], len(state["devices"])) == (5, "A", 1)
 
 
 def test_a_repeated_event_says_nothing() -> None:
@@ -252,14 +271,18 @@ def test_an_event_of_someone_whom_live_has_not_told_of_waits_for_the_ward() -> N
     assert [a["alert"] for a in told.state()["alerts"]] == [event.alert]
 
 
-def test_a_patient_who_moves_leaves_one_ward_and_comes_whole_to_the_other() -> None:
+@pytest.mark.parametrize("with_alert", [False, True])
+def test_a_patient_who_moves_leaves_one_ward_and_comes_whole_to_the_other(with_alert: bool) -> None:
     told = Told()
-    told.key(0, person(P, ward="4b"))
+    told.key(0, person(P, ward="4b", limits={HR: [40.0, 130.0]}))
+    if with_alert:
+        told.event(raised(500))
     told.fold.take()
     told.delta(1000, person(P, ward="5a"))
     update = told.fold.take()
     assert update.left == [(P, "4b")]
-    assert update.rekey == {"5a"}
+    assert (update.frames[P].ward, update.frames[P].limits) == ("5a", {HR: [40.0, 130.0]})
+    assert update.rekey == ({"5a"} if with_alert else set())
     assert told.fold.wards == {"5a": {P}}
 
 
@@ -347,5 +370,6 @@ def test_trends_of_those_who_left_are_let_go_in_time() -> None:
     assert told.fold.take().trends == {T0: [(P, HR, 70.0), ("gone", HR, 60.0)]}
     told.fold.apply_trend(TrendFrame(S, T0, [(P, HR, 70.0)]))
     assert told.fold.take().trends == {}
-    told.fold.forget_trends(T0 + 1)
-    assert set(told.fold.trends) == {P}
+    told.fold.trends.forget(T0 + 1, told.fold.patients)
+    assert P in told.fold.trends
+    assert "gone" not in told.fold.trends
