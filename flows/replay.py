@@ -33,6 +33,7 @@ BEFORE_MS = 3_600_000
 SLICE_ROWS = 50_000
 CHARTED_BY = "charting"
 JUDGED_WAIT_S = 120.0
+START_WAIT_S = 20.0
 FRAME_MS = 1000
 """Frames come once a second of shard time: the newest may lie so far before the end."""
 
@@ -175,6 +176,8 @@ def run_replay(
     log = open_log(log_url)
     try:
         stream = clock == "stream" if clock else speed is None
+        if not stream:
+            _must_be_judged(log)
         began_s = time.monotonic()
         sent, shifted = append_recording(log, recording, speed, stream)
         reached = wait_until_judged(log, None if stream else time.time_ns() // 1_000_000)
@@ -237,6 +240,16 @@ def _report(log: Log, shifted: Shifted, sent: Sent, path: str | Path | None, run
     if path is not None:
         write_report(found, Path(path))
     return found
+
+
+def _must_be_judged(log: Log) -> None:
+    """Live flows must run before the first record: one that starts later would find everybody discharged. Raises ReplayError."""
+    create_topics(log)
+    now_ms, until_s = time.time_ns() // 1_000_000, time.monotonic() + START_WAIT_S
+    while not frames_reach(log, now_ms):
+        if time.monotonic() > until_s:
+            raise ReplayError("no flow judges this log: start `nadi up` first, or replay with --alone, or without --speed for a stream")
+        time.sleep(0.1)
 
 
 def wait_until_judged(log: Log, live_until_ms: int | None) -> bool:

@@ -150,18 +150,17 @@ def _words(folder: Path, chosen: list[str], left_out: dict[str, int]) -> pl.Data
 
 
 def _mimic_people(folder: Path, rows: pl.DataFrame) -> dict[str, RecordedPerson]:
-    """Age at the first arrival, by the set's (shifted) birth dates."""
-    first = dict(rows.group_by("person").agg(pl.col("arrival_ms").min()).rows())
+    """Age in whole years at the first arrival, by the set's (shifted) birth dates."""
+    first = rows.group_by("person").agg(at=pl.from_epoch(pl.col("arrival_ms").min(), time_unit="ms").dt.date())
+    people = dict.fromkeys(first["person"].to_list(), RecordedPerson())
     path = folder / "patients.csv"
     if not path.is_file():
-        return {person: RecordedPerson() for person in first}
-    table = pl.read_csv(path).select(pl.col("subject_id").cast(pl.String), "gender", born=pl.col("dob").str.to_datetime().dt.epoch("ms"))
-    people = {person: RecordedPerson() for person in first}
-    for person, gender, born in table.rows():
-        if person in first:
-            years = int((first[person] - born) / (365.2425 * 86_400_000))
-            age = OLDEST_YEARS if years >= MIMIC_HIDDEN_AGE_YEARS - 1 else years
-            people[person] = RecordedPerson(age, gender if gender in ("F", "M") else None)
+        return people
+    table = pl.read_csv(path).select("gender", person=pl.col("subject_id").cast(pl.String), born=pl.col("dob").str.to_datetime().dt.date())
+    for person, gender, born, at in table.join(first, on="person").select("person", "gender", "born", "at").rows():
+        years = at.year - born.year - ((at.month, at.day) < (born.month, born.day))
+        age = OLDEST_YEARS if years >= MIMIC_HIDDEN_AGE_YEARS - 1 else years
+        people[person] = RecordedPerson(age, gender if gender in {"F", "M"} else None)
     return people
 
 
@@ -196,7 +195,7 @@ def _cgm(folder: Path, people: int | None) -> Recording:
         ids = _first(frame, "person", people)
         frames.append(frame.filter(pl.col("person").is_in(ids)))
         folk |= {person: RecordedPerson(diabetes=path.stem in CGM_DIABETES) for person in ids}
-    rows = pl.concat(frames).select(ROWS)
+    rows = pl.concat(frames)
     if people is not None:
         chosen = sorted(folk)[:people]
         rows, folk = rows.filter(pl.col("person").is_in(chosen)), {person: folk[person] for person in chosen}
@@ -226,13 +225,17 @@ def _cgm_file(path: Path, left_out: dict[str, int]) -> pl.DataFrame:
         )
     left_out["no value"] = left_out.get("no value", 0) + frame["value"].null_count()
     at_ms = pl.col("ts").dt.epoch("ms")
-    return frame.filter(pl.col("value").is_not_null()).with_columns(
-        person=pl.lit(f"{path.stem}-") + pl.col("patient").cast(pl.String),
-        device=pl.lit("cgm"),
-        t_ms=at_ms,
-        arrival_ms=at_ms,
-        code=pl.lit("99504-3"),
-        unit=pl.lit("mg/dL"),
+    return (
+        frame.filter(pl.col("value").is_not_null())
+        .with_columns(
+            person=pl.lit(f"{path.stem}-") + pl.col("patient").cast(pl.String),
+            device=pl.lit("cgm"),
+            t_ms=at_ms,
+            arrival_ms=at_ms,
+            code=pl.lit("99504-3"),
+            unit=pl.lit("mg/dL"),
+        )
+        .select(ROWS)
     )
 
 
