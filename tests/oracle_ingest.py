@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from operators.clinical import tables as tab
-from operators.sim.items import Item
+from operators.sim.items import Item, Said, expected
 from schemas import codes as c
 from schemas.columns import SOURCE_TOPICS, source_partition
 from schemas.facts import Command, Observation, manual_device
@@ -29,6 +29,7 @@ class Ingest:
     def __init__(self) -> None:
         self.fold = Fold()
         self.newest: dict[tuple[str, str, int], tuple[int, float | None]] = {}
+        self.commands: set[str] = set()
         self.dead_letters = self.rows = 0
 
     def item(self, item: Item) -> None:
@@ -44,8 +45,7 @@ class Ingest:
             self.fold.take(self.entry(item, item.partition))
 
     def entry(self, item: Item, partition: int, refused: str | None = None) -> Fact:
-        body = None if item.body is None else msgspec.json.encode(item.fact)
-        return Fact(item.topic, item.key, partition, item.offset, item.arrival_ms, item.arrival_ms, body, refused)
+        return Fact(item.topic, item.key, partition, item.offset, item.arrival_ms, item.arrival_ms, item.body, refused)
 
     def readings(self, item: Item) -> None:
         """A message of a device: its lease is sought at its own time. CHOICE: one dead letter a message, whatever its reasons."""
@@ -89,7 +89,8 @@ class Ingest:
     def command(self, item: Item, command: Command) -> None:
         """`observe` becomes rows of a manual device, class spot; whatever cannot is refused whole."""
         rows: list[tuple[str, str, int, int, float | None, int, str]] = []
-        refused, device = None, manual_device(command.by)
+        refused, device, again = self.shape(item.body), manual_device(command.by), command.id in self.commands
+        self.commands.add(command.id)
         if command.kind == "observe":
             person = self.fold.patients.get(command.patient)
             if person is None or person.fact is None:
@@ -97,28 +98,35 @@ class Ingest:
             t, flags = self.clock(command.at_ms, c.OBSERVED, item.arrival_ms, "spot")
             flags &= ~c.NO_CLOCK  # CHOICE: a person without a time means now; that is no missing clock
             for seen in command.readings:
-                code, value, converted = self.observed(seen)
-                if code is None or value is None:
-                    refused = refused or "bad_observation"
+                found = self.observed(seen)
+                if isinstance(found, str):
+                    refused = refused or found
                 else:
-                    rows.append((command.patient, device, code.number, t, value, flags | converted, "spot"))
+                    rows.append((command.patient, device, found[0], t, found[1], flags | found[2], "spot"))
         self.fold.take(self.entry(item, source_partition(item.topic, item.partition), refused))
-        if not refused:
+        if not refused and not again:  # CHOICE: the same command again makes no rows either
             self.append(item, rows)
 
-    def observed(self, seen: Observation) -> tuple[c.Code | None, float | None, int]:
-        code = c.BY_LOINC.get(c.SYNONYMS.get(seen.code, seen.code))
-        if code is None:
-            return None, None, 0
-        if code.loinc in c.CODED:
-            words = c.CODED[code.loinc]
-            return code, float(words.index(seen.coded)) if seen.coded in words else None, 0
-        factor = (1.0, 0.0) if seen.unit == code.unit else c.CONVERSIONS[code.unit].get(seen.unit or "")
-        if seen.value is None or factor is None:
-            return code, None, 0
-        value = seen.value if seen.unit == code.unit else seen.value * factor[0] + factor[1]
-        suspect = 0 if code.suspect_low <= value <= code.suspect_high else c.SUSPECT
-        return code, value if code.low <= value <= code.high else None, suspect | (0 if seen.unit == code.unit else c.CONVERTED)
+    def shape(self, body: bytes | None) -> str | None:
+        try:
+            msgspec.json.decode(body or b"", type=Command)
+        except msgspec.MsgspecError:
+            return "bad_shape"
+        return None
+
+    def observed(self, seen: Observation) -> tuple[int, float, int] | str:
+        """(code, value, flags), or why not. CHOICE: one without a usable value is refused, in a word of `ABSENT` or of dead letters."""
+        said = Said(seen.code, seen.value, seen.unit)
+        if c.SYNONYMS.get(seen.code, seen.code) in c.CODED:
+            words = c.CODED[seen.code]
+            if seen.coded not in words:
+                return "bad_value"
+            said = Said(seen.code, float(words.index(seen.coded)), c.BY_LOINC[seen.code].unit)
+        found = expected(said)
+        if found is None:
+            return "unknown_code"
+        loinc, value, flags = found
+        return (c.BY_LOINC[loinc].number, value, flags) if value is not None else c.absent_reason(flags) or "unknown"
 
 
 def judge(items: Iterable[Item]) -> Verdict:
