@@ -125,14 +125,6 @@ def test_a_new_score_without_a_header_says_nothing_of_who_it_is() -> None:
     assert ward
 
 
-def test_a_score_alone_changes_the_score_alone() -> None:
-    told = Told()
-    told.key(0, person(P, isolation="A", devices=[DeviceState("mon", "monitor", 2000, T0)]))
-    told.delta(1000, PatientFrame(P, score=Score(total=5, lower_bound=5)))
-    state = told.state()
-    assert (state["score"]["total"], state["isolation"], len(state["devices"])) == (5, "A", 1)
-
-
 def test_a_repeated_event_says_nothing() -> None:
     told = Told()
     told.key(0, person(P))
