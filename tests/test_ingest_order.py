@@ -163,6 +163,24 @@ def test_live_readings_of_a_poll_stand_by_received_partition_offset() -> None:
     assert [(r[3] - T0, r[7], r[9]) for r in plain(rows)] == [(5, 0, 0), (5, 1, 0), (5, 2, 0), (7, 0, 1), (9, 0, 2), (9, 1, 1)]
 
 
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_live_the_order_in_which_a_poll_brings_its_partitions_means_nothing(seed: int, rng: random.Random) -> None:
+    records = day_of(seed, "live")
+    parts = {
+        at: [record for record in records if (record.topic, record.partition) == at] for at in {(r.topic, r.partition) for r in records}
+    }
+    mixed: list[Rec] = []
+    while parts:
+        at = rng.choice(sorted(parts))
+        mixed.append(parts[at].pop(0))
+        parts = {key: left for key, left in parts.items() if left}
+    story, letters, _ = run(records, [], "live")
+    again, same, _ = run(mixed, [], "live")
+    assert story == again
+    assert sorted(letters) == sorted(same)
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=20))
 def test_offsets_of_a_partition_are_never_turned_round(records: list[tuple[int, int]]) -> None:
     """Not even by a log whose clock stepped back: a fold skips what is not above the highest offset it has seen."""

@@ -8,7 +8,7 @@ What is not plain takes the scalar way of `native`: both ways agree by construct
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,9 +21,13 @@ from operators.decode.units import KIND_CODE, KIND_OF, measure_all
 from schemas.readings import MAX_MESSAGE_BYTES, MAX_READINGS
 
 MAX_NAMES = 200_000
+CHUNK = 1000
+"""Messages held as objects at a time: few enough to stay in the processor's cache until they are taken apart."""
 _VITAL_BIT: NDArray[np.uint64] = np.uint64(1) << np.unique(KIND_CODE).searchsorted(KIND_CODE).astype(np.uint64)
 """Kind -> one bit a vital: two readings of one vital in a message meet in it."""
 _NO_UNITS: dict[str, int] = {}
+NO_KIND = -1
+"""Of a reading whose message goes the scalar way after all: the last kind stands in for it, and the row is left out."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -68,11 +72,11 @@ class Native:
 
     def many(self, values: Sequence[bytes | None], received: Ints) -> Poll:
         """Never raises. `received`: ms, one a value."""
-        others: Others = []
-        messages, places = _read(values, received, others)
-        devices = [message.device for message in messages]
-        place = np.array(places, np.int64) if others else np.arange(len(messages))
-        return _columns(messages, devices, place, self._well_formed(devices), values, received, others)
+        lists, others = _Lists([], [], [], [], [], [], []), Others()
+        for start in range(0, len(values), CHUNK):
+            _take(values[start : start + CHUNK], start, received, lists, others)
+        place = np.array(lists.places, np.int64) if others else np.arange(len(values))
+        return _columns(lists, place, self._well_formed(lists.devices), values, received, others)
 
     def _well_formed(self, devices: list[str]) -> Bools | None:
         """Which names are; None = all."""
@@ -91,16 +95,48 @@ def decode_poll(values: Sequence[bytes | None], received: Ints) -> Poll:
     return Native().many(values, received)
 
 
-def _read(values: Sequence[bytes | None], received: Ints, others: Others) -> tuple[list[_Plain], Sequence[int]]:
+class _Lists(NamedTuple):
+    """What is taken out of the plain messages: one entry a message in the first four, one a reading in the next two."""
+
+    devices: list[str]
+    places: list[int]
+    """The input of each."""
+    times: list[int]
+    counts: list[int]
+    kinds: list[int]
+    numbers: list[float]
+    odd: list[int]
+    """The readings without kind."""
+
+
+def _take(values: Sequence[bytes | None], start: int, received: Ints, lists: _Lists, others: Others) -> None:
+    """Reads a chunk of messages, the first of which is input `start`, and takes them apart."""
+    messages, places = _read(values, start, received, others)
+    readings = [reading for message in messages for reading in message.readings]
+    lists.devices.extend([message.device for message in messages])
+    lists.places.extend(places)
+    lists.times.extend([message.t for message in messages])
+    single = len(readings) == len(messages)
+    lists.counts.extend([1] * len(messages) if single else [len(message.readings) for message in messages])
+    lists.numbers.extend([reading.value for reading in readings])
+    try:
+        lists.kinds.extend([KIND_OF[reading.code][reading.unit] for reading in readings])
+    except KeyError:
+        kinds = [KIND_OF.get(reading.code, _NO_UNITS).get(reading.unit, NO_KIND) for reading in readings]
+        lists.odd.extend(len(lists.kinds) + i for i, kind in enumerate(kinds) if kind == NO_KIND)
+        lists.kinds.extend(kinds)
+
+
+def _read(values: Sequence[bytes | None], start: int, received: Ints, others: Others) -> tuple[list[_Plain], Sequence[int]]:
     """(the plain messages, the input of each). At best in one comprehension; if one of them is not plain, one by one."""
     try:
-        if max(map(len, values), default=0) <= MAX_MESSAGE_BYTES:  # type: ignore[arg-type]  # None raises TypeError: one by one then
-            return [_read_plain(raw) for raw in values], range(len(values))  # type: ignore[arg-type]
+        if max(map(len, values)) <= MAX_MESSAGE_BYTES:  # type: ignore[arg-type]  # None raises TypeError: one by one then
+            return [_read_plain(raw) for raw in values], range(start, start + len(values))  # type: ignore[arg-type]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
         pass
     messages: list[_Plain] = []
     places: list[int] = []
-    for place, raw in enumerate(values):
+    for place, raw in enumerate(values, start):
         try:
             if raw is not None and len(raw) <= MAX_MESSAGE_BYTES:
                 messages.append(_read_plain(raw))
@@ -112,52 +148,31 @@ def _read(values: Sequence[bytes | None], received: Ints, others: Others) -> tup
     return messages, places
 
 
-def _times(messages: list[_Plain]) -> Ints:
+def _times(times: list[int]) -> Ints:
     """t of each message, 0 where it does not even fit the column."""
-    times = [message.t for message in messages]
     try:
         return np.array(times, np.int64)
     except OverflowError:
         return np.array([t if T_FROM_MS <= t < T_UNTIL_MS else 0 for t in times], np.int64)
 
 
-def _kinds(readings: list[_Reading]) -> tuple[Ints, list[int]]:
-    """(the kind of each reading, the readings that have none: any kind there)."""
-    try:
-        return np.array([KIND_OF[reading.code][reading.unit] for reading in readings], np.int64), []
-    except KeyError:
-        found = np.array([KIND_OF.get(reading.code, _NO_UNITS).get(reading.unit, -1) for reading in readings], np.int64)
-        return np.maximum(found, 0), np.flatnonzero(found < 0).tolist()
-
-
-def _columns(
-    messages: list[_Plain],
-    devices: list[str],
-    place: Ints,
-    good: Bools | None,
-    values: Sequence[bytes | None],
-    received: Ints,
-    others: Others,
-) -> Poll:
+def _columns(lists: _Lists, place: Ints, good: Bools | None, values: Sequence[bytes | None], received: Ints, others: Others) -> Poll:
     """The plain messages in columns. A vital twice, an unknown code or unit, a bad name or time: the scalar way after all."""
-    readings = [reading for message in messages for reading in message.readings]
-    n, single = len(messages), len(readings) == len(messages)
-    counts = np.ones(n, np.int64) if single else np.array([len(message.readings) for message in messages], np.int64)
+    n, single = len(lists.devices), len(lists.kinds) == len(lists.devices)
+    counts = np.array(lists.counts, np.int64)
     owner = np.arange(n) if single else np.repeat(np.arange(n), counts)
-    t = _times(messages)
-    kind, odd = _kinds(readings)
-    value, flags = measure_all(kind, np.array([reading.value for reading in readings], np.float64))
+    t, kind = _times(lists.times), np.array(lists.kinds, np.int64)
+    value, flags = measure_all(kind, np.array(lists.numbers, np.float64))
     keep = (t >= T_FROM_MS) & (t < T_UNTIL_MS)
     if good is not None:
         keep &= good
-    if odd:
-        keep[owner[odd]] = False
+    keep[owner[np.array(lists.odd, np.int64)]] = False
     nth = np.zeros(n, np.uint16)
     if not single:
         starts = np.cumsum(counts) - counts
         nth = (np.arange(len(kind)) - starts[owner]).astype(np.uint16)
         keep &= np.bitwise_count(np.bitwise_or.reduceat(_VITAL_BIT[kind], starts)) == counts
-    plain = Poll(devices, place, t, np.zeros(n, np.uint32), owner, nth, KIND_CODE[kind], value, flags, [])
+    plain = Poll(lists.devices, place, t, np.zeros(n, np.uint32), owner, nth, KIND_CODE[kind], value, flags, [])
     if not keep.all():
         others += ((i, decode(values[i], int(received[i]))) for i in place[~keep].tolist())
         plain = _only(plain, keep)

@@ -106,10 +106,10 @@ def place(run: Run, devices: Devices, slots: Slots, patient_key: Callable[[str],
         again = run.replayed[poll.place]
         old |= again
         flags |= np.where(again, np.uint32(REPLAYED), np.uint32(0))
-    if bound.all():
+    chosen = applied(run, bound)
+    if chosen is None:
         owner, code, value, row_flags, nth = poll.owner, poll.code, poll.value, poll.flags, poll.nth
     else:
-        chosen = np.flatnonzero(bound[poll.owner])
         owner, code, value = poll.owner[chosen], poll.code[chosen], poll.value[chosen]
         row_flags, nth = poll.flags[chosen], poll.nth[chosen]
     row_pair = pair[owner]
@@ -124,6 +124,19 @@ def place(run: Run, devices: Devices, slots: Slots, patient_key: Callable[[str],
     rows["code"], rows["flags"], rows["index"] = code[order], all_flags[order], nth[order]
     rows["partition"], rows["offset"] = run.partition[source], run.offset[source]
     return Placed(rows, slots.shard[row_pair], refused, len(owner) - len(order))
+
+
+def applied(run: Run, bound: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    """The rows of bound messages in order of application, None if that is all of them as they stand."""
+    poll, all_bound = run.poll, bool(bound.all())
+    if run.order is None:
+        return None if all_bound else np.flatnonzero(bound[poll.owner])
+    if all_bound and len(poll.owner) == len(run.order) == len(poll.devices):
+        return run.order  # one row a message, and no message is missing
+    rank = np.empty_like(run.order)
+    rank[run.order] = np.arange(len(rank))
+    rows = np.argsort(rank[poll.place][poll.owner], kind="stable")
+    return rows if all_bound else rows[bound[poll.owner[rows]]]
 
 
 def observed(

@@ -17,7 +17,7 @@ Forged = tuple[int, int, str, str]
 
 
 class Run(NamedTuple):
-    """Messages in order of application, decoded; one entry an input in the arrays, one a message or row in `poll`."""
+    """Messages as they were polled, decoded; one entry an input in the arrays, one a message or row in `poll`."""
 
     poll: Poll
     received: NDArray[np.int64]
@@ -31,6 +31,8 @@ class Run(NamedTuple):
     offset: NDArray[np.int64]
     place: NDArray[np.int64]
     """Of each input: its record in the batch."""
+    order: Ints | None
+    """The inputs in order of application; None = as they stand."""
 
 
 def run_of(batch: BatchLike, places: Ints, clock: Clock, decoder: Decoder) -> tuple[Run, list[Forged]]:
@@ -40,14 +42,12 @@ def run_of(batch: BatchLike, places: Ints, clock: Clock, decoder: Decoder) -> tu
     if clock == "stream" or any(batch.headers):
         received, arrival, replayed, places, forged = _headed(batch, places, received, clock)
     partition, offset = np.array(batch.partitions, np.int64)[places], np.array(batch.offsets, np.int64)[places]
-    if clock == "live" and (order := reading_order(received[places], partition)) is not None:
-        places, partition, offset = places[order], partition[order], offset[order]
-    whole = len(places) == len(batch) and bool((places[1:] > places[:-1]).all())
-    values = batch.values if whole else list(map(batch.values.__getitem__, places.tolist()))
+    order = reading_order(received[places], partition) if clock == "live" else None
+    values = batch.values if len(places) == len(batch) else list(map(batch.values.__getitem__, places.tolist()))
     poll = decoder.many(values, arrival[places])
     again = None if replayed is None else replayed[places]
     column = source_partition(READINGS, 0) | partition
-    return Run(poll, received[places], arrival[places], again, column, offset, places), forged
+    return Run(poll, received[places], arrival[places], again, column, offset, places, order), forged
 
 
 def _headed(batch: BatchLike, places: Ints, append_ms: Ints, clock: Clock) -> tuple[Ints, Ints, NDArray[np.bool_], Ints, list[Forged]]:
