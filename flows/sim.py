@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from flows.appending import Pace, Progress, Sent, append_live, append_stream, create_topics, must_be_empty
 from operators.sim.answers import Raised, answers
@@ -66,6 +68,14 @@ def script_of(story: str, people: int = DEMO_PEOPLE, seed: int = 1, ward: str = 
     return [{"at_s": at_s, "text": text} for at_s, text in scenario.script]
 
 
+def write_script(path: Path, start_ms: int, script: list[dict[str, object]]) -> None:
+    """`{"start_ms": ms, "script": [{"at_s", "text"}]}`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"start_ms": start_ms, "script": script}, ensure_ascii=False), encoding="utf-8")
+    part.replace(path)
+
+
 def run_sim(
     log_url: str,
     people: int = 30,
@@ -77,10 +87,12 @@ def run_sim(
     speed: float = 1.0,
     clock: str = "live",
     started: Callable[[int], None] | None = None,
+    script_file: Path | None = None,
 ) -> Sent:
     """Fills the log of `log_url`. Live: facts first, then messages as time passes, for ever without `minutes`. Stream: as fast as it goes.
 
-    `started` is told the ms at which second 0 of the story lies. Raises ValueError (arguments), LogError.
+    `started` is told the ms at which second 0 of the story lies; `script_file` gets that and the lines of the story, for a board.
+    Raises ValueError (arguments), LogError.
     """
     if speed <= 0:
         raise ValueError("speed is above 0")
@@ -100,6 +112,8 @@ def run_sim(
                 return append_stream(writer, sim_items(people, story, seed, minutes, dirt, ward), Pace(None), progress)
             start_ms = time.time_ns() // 1_000_000 + 200
             drafts = sim_drafts(people, story, seed, minutes, dirt, ward, start_ms, speed)
+            if script_file is not None:
+                write_script(script_file, start_ms, script_of(story, people, seed, ward))
             if started is not None:
                 started(start_ms)
             return append_live(writer, drafts, WallPace(), progress)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
 from flows.appending import Pace, Progress, append_live
-from flows.sim import run_sim, sim_items
+from flows.sim import run_sim, script_of, sim_drafts, sim_items
 from operators.sim.items import INPUT_PARTITIONS, MINUTE_MS, Said, message
 from operators.sim.order import START_MS
 from schemas.facts import DeviceFact, PatientFact
@@ -41,10 +43,10 @@ def test_a_stream_is_refused_on_topics_that_hold_anything(sqlite_log_url: str) -
         run_sim(sqlite_log_url, 2, "healthy", 1, 0.5, clock="stream")
 
 
-def test_a_live_ward_has_no_arrival_headers_and_stamps_of_now(sqlite_log_url: str) -> None:
+def test_a_live_ward_has_no_arrival_headers_and_stamps_of_now(sqlite_log_url: str, tmp_path: Path) -> None:
     began: list[int] = []
     before_ms = time.time_ns() // 1_000_000
-    sent = run_sim(sqlite_log_url, 3, "demo", 1, 1.0, speed=60.0, started=began.append)
+    sent = run_sim(sqlite_log_url, 3, "demo", 1, 1.0, speed=60.0, started=began.append, script_file=tmp_path / "demo" / "script.json")
     after_ms = time.time_ns() // 1_000_000
     log = open_log(sqlite_log_url)
     records = read_all(log, TPS)
@@ -52,12 +54,12 @@ def test_a_live_ward_has_no_arrival_headers_and_stamps_of_now(sqlite_log_url: st
     assert len(records) == sent.records > 20
     assert not any(r.headers for r in records)
     assert before_ms <= began[0] <= after_ms
+    script = json.loads((tmp_path / "demo" / "script.json").read_text())
+    assert script == {"start_ms": began[0], "script": script_of("demo", 3)}
     assert all(before_ms <= r.append_ms <= after_ms + 5 for r in records)
 
 
 def test_a_live_ward_that_runs_faster_squeezes_times_and_intervals() -> None:
-    from flows.sim import sim_drafts
-
     drafts = list(sim_drafts(3, "healthy", 1, 10, start_ms=START_MS, speed=10.0))
     assert max(d.arrival_ms for d in drafts) <= START_MS + MINUTE_MS
     intervals = {d.fact.interval_ms for d in drafts if isinstance(d.fact, DeviceFact)}
