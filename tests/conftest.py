@@ -60,7 +60,7 @@ def kafka_url() -> Iterator[str]:
         pytest.fail(f"no Kafka: {reason}")
     if reason is not None:
         pytest.skip(f"no Kafka: {reason}")
-    with LocalKafka() as kafka:
+    with LocalKafka(quick=True) as kafka:
         yield kafka.url
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -15,8 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sinks.log import broker, broker_install, open_log
+from sinks.log import broker_install, open_log
 from sinks.log.broker import BrokerFailed, LocalKafka, available, main
+from sinks.log.broker_config import cluster_id
 from tests.support.logs import EVENTS, ZERO, until
 
 URL = re.compile(r"kafka://127\.0\.0\.1:\d+\n")
@@ -60,7 +60,7 @@ def test_it_dies_with_its_parent_and_keeps_a_given_folder(tmp_path: Path) -> Non
         java = java_of(process.pid)
         process.kill()
     until(lambda: gone(java), "the broker to end with its parent")
-    with LocalKafka(tmp_path / "kafka") as kafka:
+    with LocalKafka(tmp_path / "kafka", session_ms=1500, quick=True) as kafka:
         again = open_log(kafka.url)
         assert again.incarnation("events") == incarnation
         assert again.ends(list(ZERO)) == ZERO
@@ -114,7 +114,6 @@ def test_a_download_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_ids_of_clusters() -> None:
-    ids = {broker.base64_uuid() for _ in range(100)}
+    ids = {cluster_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"N[\w-]{21}", found) for found in ids)
-    assert os.getpid() > 0

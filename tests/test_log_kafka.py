@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, but not in the hints' __all__
@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from schemas.topics import TOPICS, Topic
 from sinks.log import kafka_writer, open_log
 from sinks.log.api import TP, DeliveryFailed, Log, LogError, LogUnreachable
-from sinks.log.broker import LocalKafka, free_port
+from sinks.log.broker import LocalKafka
+from sinks.log.broker_config import free_port
 from sinks.log.kafka import KafkaLog
 from sinks.log.kafka_cluster import Address, parse_url
 from sinks.log.kafka_reader import ASK_S, ASKS
@@ -34,7 +35,7 @@ def log(kafka_log_url: str) -> Iterator[Log]:
 def own_kafka(kafka_url: str) -> Iterator[LocalKafka]:
     """One that may be stopped. `kafka_url` skips where there can be none."""
     assert kafka_url
-    with LocalKafka(session_ms=1500) as kafka:
+    with LocalKafka(session_ms=1500, quick=True) as kafka:
         yield kafka
 
 
@@ -115,7 +116,8 @@ def test_a_flush_that_is_not_confirmed_is_a_failed_delivery(own_kafka: LocalKafk
         writer.append("events", 0, b"b")
         with pytest.raises(DeliveryFailed, match="did not confirm 1 records within"):
             writer.flush(0.1)
-        for call in (lambda: writer.append("events", 0, b"c"), writer.poll, writer.flush):
+        calls: list[Callable[[], None]] = [lambda: writer.append("events", 0, b"c"), writer.poll, writer.flush]
+        for call in calls:
             with pytest.raises(DeliveryFailed):
                 call()
     finally:

@@ -34,8 +34,10 @@ class LogModel(RuleBasedStateMachine):
         self.writers = [self.log.writer("a"), self.log.writer("b")]
 
     def teardown(self) -> None:
-        for closable in (self.reader, *self.writers, self.log):
-            closable.close()
+        self.reader.close()
+        for writer in self.writers:
+            writer.close()
+        self.log.close()
         self._folder.cleanup()
 
     @rule(which=st.integers(0, 1), batch=st.lists(st.tuples(places, payloads, payloads), min_size=1, max_size=12), flush=st.booleans())

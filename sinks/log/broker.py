@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -25,66 +22,39 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from sinks.log.broker_config import PROPERTIES, cluster_id, free_port, setting
 from sinks.log.broker_install import BrokerFailed, available, default_lib, install
+from sinks.log.broker_java import QUICK, ClassArchive, spawn
 
 __all__ = ["BrokerFailed", "LocalKafka", "available", "main"]
 
-CLUSTER_ID_BYTES = 16
 READY_S = 120.0
 STOP_S = 20.0
+ARCHIVE_S = 60.0
+"""The first orderly end writes the archive of classes."""
 HEAP_MB = 256
 SESSION_MS = 6000
 ATTEMPTS = 3
-PR_SET_PDEATHSIG = 1
-
-PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder}/data
-num.partitions=1
-default.replication.factor=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-auto.create.topics.enable=false
-log.message.timestamp.type=LogAppendTime
-log.index.size.max.bytes=1048576
-message.max.bytes=4194304
-replica.fetch.max.bytes=4194304
-group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms={session_ms}
-broker.heartbeat.interval.ms=500
-log.retention.check.interval.ms=10000
-num.network.threads=2
-num.io.threads=2
-num.recovery.threads.per.data.dir=1
-log.cleaner.dedupe.buffer.size=4194304
-"""
 
 
 class LocalKafka:
     """`with LocalKafka() as kafka: open_log(kafka.url)`. The broker dies with the thread that started it, however that ends."""
 
-    def __init__(self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, session_ms: int = SESSION_MS) -> None:
+    def __init__(
+        self, folder: Path | None = None, port: int = 0, heap_mb: int = HEAP_MB, session_ms: int = SESSION_MS, quick: bool = False
+    ) -> None:
         """`folder` None = temporary, removed by `close`; `port` 0 = a free one.
 
-        `session_ms`: how long a broker that stands still is not taken for dead, and a start after `kill` waits.
+        `session_ms`: how long a broker that stands still is not taken for dead, and a start after `kill` waits. `quick`: for a short life.
         """
         self.temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="nadi-kafka-")) if folder is None else folder.absolute()
         self.lib = default_lib().absolute()
         self.heap_mb = heap_mb
         self.session_ms = session_ms
+        self._quick = QUICK if quick else ()
+        self._archive = ClassArchive(self.lib)
+        self._log_from = 0
         self.port = port
         self._port_wanted = port
         self._process: subprocess.Popen[bytes] | None = None
@@ -114,18 +84,19 @@ class LocalKafka:
             raise BrokerFailed(msg)
         install(self.lib)
         for attempt in range(1, ATTEMPTS + 1):
-            self._configure()
-            self._format()
-            self._process = self._java("-Xms64m", f"-Xmx{self.heap_mb}m", "kafka.Kafka", str(self._properties))
+            fresh = self._prepare()
+            memory = ("-Xms64m", f"-Xmx{self.heap_mb}m")
+            options = (*memory, *self._quick, *self._archive.use_or_write())
+            self._process = spawn(self.lib, self.folder, options, ("kafka.Kafka", str(self._properties)))
             try:
                 self._wait_ready()
             except BrokerFailed:
                 self.kill()
-                port_taken = "already in use" in self._tail(200)
-                if self._port_wanted or not port_taken or attempt == ATTEMPTS:
+                if not fresh or self._port_wanted or not self._port_taken() or attempt == ATTEMPTS:
                     raise
                 self.port = 0  # another process took the free port first: choose again
                 self._properties.unlink()
+                shutil.rmtree(self.folder / "data")
             except BaseException:
                 self.kill()
                 raise
@@ -135,7 +106,7 @@ class LocalKafka:
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Orderly; after `timeout_s` with force."""
-        self._end(signal.SIGTERM, timeout_s)
+        self._end(signal.SIGTERM, ARCHIVE_S if self._archive.wanted else timeout_s)
 
     def kill(self) -> None:
         """As `kill -9`."""
@@ -162,11 +133,12 @@ class LocalKafka:
 
     def close(self) -> None:
         """Stops the broker and removes its folder if that was temporary."""
-        if self.temporary:
+        if self.temporary and not self._archive.wanted:
             self.kill()  # nothing of it is kept: no need for an orderly end
-            shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self.stop()
+        if self.temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         try:
@@ -181,6 +153,15 @@ class LocalKafka:
     @property
     def _properties(self) -> Path:
         return self.folder / "server.properties"
+
+    def _prepare(self) -> bool:
+        """Configures and, where nothing is yet, formats the folder. True = it was formatted just now."""
+        self._configure()
+        self._log_from = self.log_file.stat().st_size if self.log_file.exists() else 0
+        if (self.folder / "data" / "meta.properties").exists():
+            return False
+        self._format()
+        return True
 
     def _configure(self) -> None:
         """Writes the properties once: a folder keeps its controller's port, which is part of what it was formatted with."""
@@ -197,31 +178,12 @@ class LocalKafka:
             raise BrokerFailed(msg) from error
 
     def _format(self) -> None:
-        if (self.folder / "data" / "meta.properties").exists():
-            return
-        cluster = base64_uuid()
-        arguments = ["format", "--cluster-id", cluster, "--config", str(self._properties), "--standalone"]
-        process = self._java("-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", *arguments)
+        arguments = ("format", "--cluster-id", cluster_id(), "--config", str(self._properties), "--standalone")
+        options = ("-Xmx128m", *QUICK, *self._archive.use())
+        process = spawn(self.lib, self.folder, options, ("kafka.tools.StorageTool", *arguments))
         if process.wait(READY_S) != 0:
-            msg = f"the broker's folder {self.folder} could not be formatted:\n{self._tail(8)}"
+            msg = f"the broker's folder {self.folder} could not be formatted:\n{self._tail()}"
             raise BrokerFailed(msg)
-
-    def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """In a session of its own: Ctrl-C in the terminal reaches only the parent, which decides."""
-        command = ["java", "-XX:+UseSerialGC", "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-        command += ["-Dorg.slf4j.simpleLogger.showDateTime=true"]
-        options = [argument for argument in arguments if argument.startswith("-X")]
-        main = [argument for argument in arguments if not argument.startswith("-X")]
-        with self.log_file.open("ab") as log:
-            return subprocess.Popen(
-                [*command, *options, "-cp", f"{self.lib}/*", *main],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one prctl call, no lock is taken in the child
-            )
 
     def _wait_ready(self) -> None:
         assert self._process is not None
@@ -241,18 +203,25 @@ class LocalKafka:
                 return
             msg = f"another Kafka (cluster {answer.cluster_id}) answers at {self.bootstrap}; choose another port"
             raise BrokerFailed(msg)
-        if "already in use" in self._tail(200):
+        if self._port_taken():
             msg = f"port {self.port} is taken by another program; choose another, or none for a free one"
             raise BrokerFailed(msg)
         state = "did not answer" if self._process.poll() is None else f"ended with {self._process.poll()}"
-        msg = f"the broker {state}; the last lines of {self.log_file}:\n{self._tail(8)}"
+        msg = f"the broker {state}; the last lines of {self.log_file}:\n{self._tail()}"
         raise BrokerFailed(msg)
 
-    def _tail(self, lines: int) -> str:
+    def _said(self) -> list[str]:
+        """The lines that the broker wrote since it was started."""
         try:
-            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+            return self.log_file.read_bytes()[self._log_from :].decode(errors="replace").splitlines()
         except OSError:
-            return ""
+            return []
+
+    def _port_taken(self) -> bool:
+        return any("already in use" in line for line in self._said())
+
+    def _tail(self) -> str:
+        return "\n".join(self._said()[-8:])
 
     def _end(self, number: signal.Signals, timeout_s: float) -> None:
         process, self._process = self._process, None
@@ -265,41 +234,7 @@ class LocalKafka:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def die_with_parent(parent: int) -> Callable[[], None]:
-    """What the child does before Java starts: asks the kernel to be killed when its parent ends, however that ends (Linux)."""
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before the kernel was asked
-            os._exit(1)
-
-    return ask
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def base64_uuid() -> str:
-    """22 characters of URL-safe base64, as Kafka writes ids; never one that begins with a dash, which its tools take for an option."""
-    import base64
-
-    return "N" + base64.urlsafe_b64encode(os.urandom(CLUSTER_ID_BYTES)).decode().rstrip("=")[1:]
-
-
-def setting(path: Path, name: str, default: str) -> str:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return default
-    return next((line.partition("=")[2].strip() for line in lines if line.startswith(f"{name}=")), default)
+        self._archive.keep()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -89,7 +89,7 @@ class SqliteWriter:
         self._commit_all(timeout_s)
 
     def close(self) -> None:
-        """Commits what is buffered, unless an exception is already on its way."""
+        """Commits what is buffered."""
         try:
             self.flush()
         finally:
