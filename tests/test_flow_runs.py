@@ -21,7 +21,7 @@ from schemas.topics import BY_NAME, TOPICS
 from sinks.log import open_log
 from sinks.log.api import TP, Log
 from tests.oracle_ingest import judge
-from tests.support.flows import event_ids, events, flow, produce, run_to_end, tps
+from tests.support.flows import Events, event_ids, events, flow, produce, run_to_end, tps
 from tests.support.logs import read_all, recreate, until
 
 MINUTE = 60_000
@@ -99,8 +99,10 @@ def test_ingest_run_twice_at_the_same_time_gives_the_same_events(log_url: str, t
             assert each.wait() == 0, each.said()
         log = open_log(log_url)
         wanted = {event.id for event in judge(items).events}
-        until(lambda: {event["id"] for event in events(log)} >= wanted, "all events")
+        alerts = Events(log)
+        until(lambda: {event["id"] for event in alerts.now()} >= wanted, "all events")
         assert monitor.terminate() == 0, monitor.said()
+        alerts.close()
         log.close()
     assert event_ids(log_url) == wanted
     rows = row_records(open_log(log_url))
@@ -159,9 +161,13 @@ def test_live_a_reading_becomes_an_alert(log: Log, log_url: str, tmp_path: Path)
         writer.append("device-readings", 1, json.dumps(body).encode(), device.encode())
         writer.flush()
 
+    alerts = Events(log)
+
     def of(transition: str) -> list[dict[str, Any]]:
         """Events of the limit's alert."""
-        return [event for event in events(log) if event["transition"] == transition and event["state"]["rule"] == "limit"]
+        assert ingest.running(), ingest.said()
+        assert monitor.running(), monitor.said()
+        return [event for event in alerts.now() if event["transition"] == transition and event["state"]["rule"] == "limit"]
 
     with flow("ingest", log_url, tmp_path) as ingest, flow("monitor", log_url, tmp_path) as monitor:
         ingest.start()
@@ -186,6 +192,7 @@ def test_live_a_reading_becomes_an_alert(log: Log, log_url: str, tmp_path: Path)
             assert now - MINUTE < status["time_ms"] < time.time_ns() // 1_000_000
             assert one.terminate() == 0, one.said()
             assert one.status()["state"] == "ended"
+    alerts.close()
     writer.close()
     letters = read_all(log, tps("dead-letter"))
     assert [dict(letter.headers)["reason"] for letter in letters] == [b"unbound"]

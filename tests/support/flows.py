@@ -103,8 +103,24 @@ def run_to_end(log_url: str, folder: Path, poll: int = 5000) -> None:
             assert one.wait() == 0, one.said()
 
 
+class Events:
+    """`alerts` read on and on, repeats too."""
+
+    def __init__(self, log: Log) -> None:
+        self._reader = log.reader(log.starts(tps("alerts")))
+        self.found: list[dict[str, Any]] = []
+
+    def now(self) -> list[dict[str, Any]]:
+        """What has come so far."""
+        self.found += [json.loads(value or b"") for value in self._reader.poll(1000).values]
+        return self.found
+
+    def close(self) -> None:
+        self._reader.close()
+
+
 def events(log: Log) -> list[dict[str, Any]]:
-    """All records of `alerts`, repeats too."""
+    """All records of `alerts`, repeats too; nobody writes there any more."""
     return [json.loads(record.value or b"") for record in read_all(log, tps("alerts"))]
 
 
