@@ -2,60 +2,86 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from gateway.config import DemoUser
-from tests.support.browser import LAPTOP, STATIC, WIDE, Board, chromium
-from tests.support.gateway import config_for, eventually, running, token
-from tests.support.scene import BEDS, Scene
+from playwright.sync_api import Browser
 
-USERS = [DemoUser(user="n-01", role="nurse", wards=["4b"], initials="NA"), DemoUser(user="n-02", role="nurse", wards=["4b"], initials="KL")]
-SHOTS: dict[str, tuple[tuple[int, int], str]] = {
-    "ward-16-wide-light": (WIDE, "light"),
-    "ward-16-wide-dark": (WIDE, "dark"),
-    "ward-16-laptop-light": (LAPTOP, "light"),
-    "ward-16-laptop-dark": (LAPTOP, "dark"),
+from gateway.server import wall_ms
+from tests.support.board import JUMP, Ward, beating, ward_of
+from tests.support.browser import LAPTOP, WIDE, Board, chromium
+from tests.support.gateway import token
+
+SETTLE_MS = 1500
+
+
+def _nothing(_: Board) -> None:
+    """As it opens."""
+
+
+def _why(board: Board) -> None:
+    board.page.locator('.card[data-size="full"] .why').click()
+
+
+def _bed(board: Board) -> None:
+    board.tile("07").locator(".tile").click()
+
+
+def _lost(board: Board) -> None:
+    """The line is closed and does not come back."""
+    board.context.route_web_socket("**/ws", lambda socket: socket.close())
+    board.run("const app = document.querySelector('nadi-app'); app.line.token = ''; app.line.socket.close();")
+    board.page.evaluate("window.jump_ms = 41000")
+    board.link("lost")
+
+
+class Shot(NamedTuple):
+    """One picture: its size, its theme, and what is done before it is taken."""
+
+    size: tuple[int, int] = WIDE
+    theme: str = "light"
+    act: Callable[[Board], None] = _nothing
+    signed_in: bool = True
+
+
+SHOTS: dict[str, Shot] = {
+    "ward-16-wide-light": Shot(),
+    "ward-16-wide-dark": Shot(theme="dark"),
+    "ward-16-laptop-light": Shot(LAPTOP),
+    "ward-16-laptop-dark": Shot(LAPTOP, "dark"),
+    "not-live-laptop-light": Shot(LAPTOP, act=_lost),
+    "why-wide-light": Shot(act=_why),
+    "bed-wide-dark": Shot(theme="dark", act=_bed),
+    "sign-in-laptop-light": Shot(LAPTOP, signed_in=False),
 }
 
 
-@contextlib.contextmanager
-def beating(scene: Scene) -> Iterator[None]:
-    """Lets the scene's time go on, a beat a second."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(1.0):
-            scene.beat()
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def take(browser: Browser, ward: Ward, shot: Shot, path: Path) -> None:
+    """Draws one picture."""
+    board = Board(browser, ward.gateway.http, shot.size, color_scheme=shot.theme)
+    board.context.add_init_script(JUMP)
+    board.context.add_init_script(f"const now = Date.now; Date.now = () => now() + {ward.scene.now() - wall_ms()}")
+    board.open(token(initials="NA") if shot.signed_in else None)
+    if shot.signed_in:
+        board.live()
+    board.page.wait_for_timeout(SETTLE_MS)
+    shot.act(board)
+    board.page.wait_for_timeout(SETTLE_MS)
+    board.page.screenshot(path=str(path), animations="disabled")
+    board.check()
+    board.close()
 
 
 def main(folder: Path, names: list[str]) -> None:
     """Draws the wanted pictures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, contextlib.closing(Scene(Path(temporary))) as scene:
-        scene.set_up()
-        config = config_for(scene.url, STATIC, demo_users=USERS, beds={"4b": BEDS}, clock="stream")
-        with running(config) as gateway, beating(scene), chromium() as browser:
-            eventually(lambda: gateway.phase() == "ready", "the gateway")
+    with tempfile.TemporaryDirectory() as temporary, ward_of(Path(temporary), history=True) as ward, beating(ward.scene):
+        with chromium() as browser:
             for name in names or list(SHOTS):
-                size, theme = SHOTS[name]
-                board = Board(browser, gateway.http, size, color_scheme=theme).open(token(initials="NA")).live()
-                board.page.wait_for_timeout(2500)
-                board.page.screenshot(path=str(folder / f"{name}.png"), animations="disabled")
-                board.check()
-                board.close()
+                take(browser, ward, SHOTS[name], folder / f"{name}.png")
 
 
 if __name__ == "__main__":

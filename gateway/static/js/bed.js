@@ -24,7 +24,7 @@ import { t } from "./strings.js";
 export function bedPanel(patient, bed, record, actions) {
   const alerts = el("ul", "bed-alerts");
   const body = el("tbody", "");
-  const head = el("tr", "", ...["vital", "value", "unit", "age", "device", "news2"].map((k) => column(k === "age" ? t("age", "").trim() : t(k))));
+  const head = el("tr", "", ...["vital", "value", "unit", "old", "device", "news2"].map((k) => column(t(k))));
   const form = new ObserveForm(patient, actions.observe);
   const table = el("table", "values", el("caption", "", t("values")), el("thead", "", head), body);
   const node = el("div", "bed-panel", alerts, table, form.node);

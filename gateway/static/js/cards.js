@@ -62,7 +62,7 @@ export function card(state, a, moment, mono, how, before) {
   const note = noteOf(state, a, done, sending, mono, moment);
   return {
     alert: a.alert, patient: a.patient, size, look: { high: "crit", medium: "warn", technical: "tech" }[a.priority], latched, owned: !!a.owner, icon: iconOf(a),
-    word: t(a.priority), bed: where.bed, initials: where.initials, title: line(what), detail: detailOf(a, what, moment),
+    word: t(a.priority), bed: where.bed, initials: where.initials, title: line(what), detail: a.priority === "technical" ? "" : what.detail,
     span: latched && a.priority !== "technical" ? lasted(a, moment.tz) : "", timer: moment.frozen ? "?" : timer(moment.now_ms - a.raised_ms),
     parts: size === "full" && a.kind === "news2" && p ? partsOf(p, moment) : [],
     guidance: size === "full" || how.roomy ? guidanceOf(a) : "",
@@ -81,17 +81,6 @@ function sizeOf(a, undoing) {
   if (!isOpen(a)) return "line";
   if (a.priority === "high") return "full";
   return a.priority === "medium" && (!a.owner || undoing) ? "card" : "line";
-}
-
-/**
- * @param {Nadi.Alert} a
- * @param {import("./alerts.js").What} what
- * @param {Moment} moment
- */
-function detailOf(a, what, moment) {
-  if (a.priority === "technical") return "";
-  const was = a.worst !== null && a.kind === "limit" && a.raised_ms ? hour(a.raised_ms, moment.tz) : "";
-  return [what.detail, was && t("since", was)].filter(Boolean).join(" · ");
 }
 
 /** @param {Nadi.Alert} a */

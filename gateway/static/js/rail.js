@@ -41,7 +41,8 @@ class Card {
     this.actLabel = el("span", "act-label");
     this.act = button("act", "", () => this.press(actions));
     this.act.append(this.mark, this.actLabel);
-    this.why = button("why", t("why"), () => this.view && this.ready() && actions.why(this.view.alert));
+    this.why = button("why", "", () => this.view && this.ready() && actions.why(this.view.alert));
+    this.why.append(el("span", "why-text", t("why")));
     this.note = el("p", "card-note");
     this.buttons = el("div", "buttons", this.act, this.why);
     this.node = el("li", "card", this.head, el("div", "title-row", this.title, this.span, this.detail), this.partsBox, this.guidance, this.ownerBox, this.note, this.buttons);
@@ -79,6 +80,7 @@ class Card {
     say(this.title, v.title);
     say(this.detail, v.detail);
     say(this.span, v.span);
+    show(this.span, v.span !== "");
     this.renderParts(v);
     say(this.guidance, v.guidance);
     show(this.guidance, v.guidance !== "");
@@ -187,7 +189,7 @@ export class Rail {
   /** Counts by shape what lies below the visible part. */
   count() {
     const bottom = this.list.scrollTop + this.list.clientHeight;
-    const below = [...this.cards.values()].filter((c) => c.node.offsetTop - this.list.offsetTop + c.node.offsetHeight / 2 > bottom);
+    const below = [...this.cards.values()].filter((c) => c.node.offsetTop - this.list.offsetTop + c.node.offsetHeight > bottom + 2);
     show(this.foot, below.length > 0);
     if (!below.length) return;
     say(this.footText, `+${below.length}`);

@@ -5,7 +5,7 @@ import { spark } from "./trend.js";
 
 const SIZE = 100;
 const LEFT = 1;
-const RIGHT = 96; // room for the dot
+const RIGHT = 97; // room for the dot
 const LEAST_GAP = 0.02;
 const MINUTE_MS = 60_000;
 const px = (/** @type {number} */ x) => LEFT + x * (RIGHT - LEFT);

@@ -15,7 +15,7 @@ const EN = {
   lost_never: "No values have been received. Go by the bedside monitors.",
   resumed: "Live again. Gap {0} is marked.",
   resumed_lost: "Live again. Changes in {0} could not all be recovered; what you see now is the newest state.",
-  draining: "Server restarting; moving to another…", clock_off: "This computer's clock is {0} s {1}", fast: "fast", slow: "slow",
+  draining: "Server restarting; moving to another…", clock_off: "This computer's clock is {0} {1}", fast: "fast", slow: "slow",
   close: "Close", no_patients: "No patients on Ward {0}. Beds appear when a device is bound.",
   // tile
   no_data: "No data {0}", waiting: "Waiting for first data {0}", waiting_short: "Waiting for first data", not_sending: "Monitor not sending",
@@ -24,7 +24,7 @@ const EN = {
   last_at: "last {0} at {1}", no_value_yet: "no value yet", dashes: "– –", dash: "–", obs_last: "Last obs {0}", no_obs: "No observations yet",
   recovered: "Recovered, not acknowledged", news2: "NEWS2", of_7: "{0} of 7", missing: "Missing: {0}", no_score: "no score: {0}",
   at_least: "⩾{0}", s2: "S2", s2_title: "SpO₂ scale 2: target 88–92 %", isolation: "Isolation {0}", airborne: "airborne", droplet: "droplet",
-  acvpu_o2: "ACVPU · O₂", air: "Air", oxygen: "O₂", flow: "{0} L/min", fio2: "{0} %",
+  acvpu: "ACVPU", and_o2: "· O₂", air: "Air", oxygen: "O₂", flow: "{0} L/min", fio2: "{0} %",
   no_owner: "No owner yet", owner: "Owner {0}", gone: "Closed",
   // rail
   have: "I have it", seen: "Seen", why: "Why?", sending: "Sending…", undo: "Undo {0}", give_back: "Give back", new_1: "1 new", new_n: "{0} new",
@@ -45,7 +45,7 @@ const EN = {
   rule_not_judged: "Not judged: clock or link",
   news_limit: "5 or more, or a single 3: WARNING · 7 or more: CRITICAL",
   // bed panel and observation form
-  values: "Values now", vital: "Vital", value: "Value", unit: "Unit", record: "Record observations", consciousness: "Consciousness", oxygen_given: "Oxygen",
+  values: "Values now", vital: "Vital", value: "Value", unit: "Unit", old: "Age", record: "Record observations", consciousness: "Consciousness", oxygen_given: "Oxygen",
   acvpu_A: "Alert", acvpu_C: "New confusion", acvpu_V: "Voice", acvpu_P: "Pain", acvpu_U: "Unresponsive", not_entered: "not entered",
   minutes_ago: "Minutes ago", send: "Record", recorded: "Recorded {0}", nothing_entered: "Enter at least one value.", out_of_range: "{0} must be between {1} and {2}",
   bp_pair: "Enter both blood pressures.", bp_order: "Systolic must be above diastolic.",

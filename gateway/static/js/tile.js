@@ -21,7 +21,8 @@ class Cell {
     this.last = el("div", "last");
     this.spark = new Sparkline();
     const head = el("div", "cell-head", this.label, this.unit, el("span", "space"), this.age, this.points);
-    const value = el("div", "value", this.number, this.arrow, this.aside);
+    this.lastTime = el("span", "last-time");
+    const value = el("div", "value", this.number, this.arrow, this.aside, this.lastTime);
     this.node = el("div", "cell", head, value, this.last, this.spark.node);
   }
 
@@ -40,6 +41,7 @@ class Cell {
     show(this.arrow, c.arrow !== "");
     say(this.aside, c.aside);
     say(this.last, c.last);
+    say(this.lastTime, c.lastTime);
     show(this.last, c.last !== "");
     show(this.spark.node, c.line !== null && c.last === "");
     if (c.line) this.spark.draw(c.line, c.hatch);
@@ -56,9 +58,10 @@ export class Tile extends HTMLElement {
     this.who = el("span", "who");
     this.tags = el("span", "tags");
     this.badgeLabel = el("span", "badge-label", t("news2"));
+    this.badgeSign = el("span", "badge-sign");
     this.badgeText = el("span", "badge-text");
     this.badgePart = el("span", "badge-part");
-    this.badge = el("span", "badge", this.badgeLabel, this.badgeText, this.badgePart);
+    this.badge = el("span", "badge", this.badgeLabel, el("span", "badge-score", this.badgeSign, this.badgeText), this.badgePart);
     this.head = el("div", "tile-head", this.bed, this.initials, this.who, this.tags, el("span", "space"), this.badge);
     this.empty = el("div", "tile-empty", t("empty_bed"));
     this.cells = Array.from({ length: 6 }, () => new Cell());
@@ -71,7 +74,8 @@ export class Tile extends HTMLElement {
     this.person = icon("person");
     this.owner = el("span", "owner");
     this.right = el("span", "right");
-    this.foot = el("div", "tile-foot", this.shape, this.word, this.what, this.note, this.more, el("span", "space"), this.person, this.owner, this.right);
+    this.nobody = el("span", "nobody");
+    this.foot = el("div", "tile-foot", this.shape, this.word, this.what, this.note, this.more, el("span", "space"), this.person, this.owner, this.right, this.nobody);
     this.link = /** @type {HTMLAnchorElement} */ (el("a", "tile", this.head, this.empty, this.body, this.foot));
     this.link.addEventListener("focus", () => this.name());
   }
@@ -128,7 +132,7 @@ export class Tile extends HTMLElement {
     attr(this.badge, "data-dashed", b.dashed ? "" : null);
     attr(this.badge, "data-high", b.high ? "" : null);
     attr(this.badge, "title", b.title);
-    show(this.badgeText, b.none === "");
+    say(this.badgeSign, b.sign);
     say(this.badgeText, b.text);
     say(this.badgePart, b.none || b.partial);
   }
@@ -146,6 +150,7 @@ export class Tile extends HTMLElement {
     show(this.person, f.owner !== "");
     say(this.owner, f.owner);
     say(this.right, f.right);
+    say(this.nobody, f.nobody);
   }
 }
 

@@ -14,9 +14,9 @@ import { isContinuous, isNumber } from "./value.js";
  * `line`: everything that the sparkline is drawn from, null = none is drawn; `hatch`: drawn as one gap.
  * @typedef {{code: string, series: Nadi.Series, limits: (number | null)[], minute_ms: number, gap_ms: number, from_ms: number, gaps: [number, number][]}} Line
  * @typedef {{id: string, code: string, label: string, unit: string, age: string, points: number | null, text: string, state: string, mark: string,
- *            arrow: string, last: string, line: Line | null, hatch: boolean, aside: string}} Cell
- * @typedef {{icon: string, word: string, what: string, value: string, note: string, right: string, owner: string, more: string}} Footer
- * @typedef {{text: string, partial: string, none: string, title: string, dashed: boolean, high: boolean}} Badge
+ *            arrow: string, last: string, lastTime: string, line: Line | null, hatch: boolean, aside: string}} Cell
+ * @typedef {{icon: string, word: string, what: string, value: string, note: string, right: string, nobody: string, owner: string, more: string}} Footer
+ * @typedef {{sign: string, text: string, partial: string, none: string, title: string, dashed: boolean, high: boolean}} Badge
  * @typedef {{key: string, patient: string, bed: string, initials: string, who: string, tags: {name: string, text: string, title: string}[], state: string,
  *            look: string, frozen: boolean, tint: boolean, badge: Badge | null, cells: Cell[], footer: Footer}} View
  */
@@ -25,6 +25,8 @@ const CONTINUOUS_GAP_MS = 3 * 60_000;
 const MINUTE_MS = 60_000;
 /** @type {(number | null)[]} */
 const NO_LIMITS = [];
+/** @type {(number | null)[]} */
+const SCALE_2 = [88, 92];
 /** @type {Nadi.Series} */
 const NO_SERIES = [];
 const LOOK = { high: "crit", medium: "warn", technical: "tech" };
@@ -54,7 +56,7 @@ export function bedsOf(state) {
 export function tileView(state, place, moment) {
   const p = state.patients[place.patient];
   const bare = { ...place, initials: "", who: "", tags: [], frozen: moment.frozen, tint: false, badge: null, cells: [] };
-  if (!p) return { ...bare, state: "empty", look: "empty", footer: { icon: "", word: "", what: t("empty_bed"), value: "", note: "", right: "", owner: "", more: "" } };
+  if (!p) return { ...bare, state: "empty", look: "empty", footer: { icon: "", word: "", what: t("empty_bed"), value: "", note: "", right: "", nobody: "", owner: "", more: "" } };
   const alerts = alertsOf(state, p.patient);
   const top = alerts[0];
   const news = newsOf(p, moment);
@@ -88,9 +90,9 @@ function tagsOf(p) {
  */
 export function badgeOf(news) {
   const missing = t("missing", news.missing.map((part) => t(`m_${part}`)).join(", "));
-  if (news.none) return { text: "", partial: "", none: t("no_score", news.none), title: t("no_score", news.none), dashed: true, high: false };
-  if (news.total !== null) return { text: `${news.total}`, partial: "", none: "", title: t("t_news", news.total), dashed: false, high: news.total >= 7 };
-  return { text: t("at_least", news.least), partial: t("of_7", news.known), none: "", title: missing, dashed: true, high: news.least >= 7 };
+  if (news.none) return { sign: "", text: "", partial: "", none: t("no_score", news.none), title: t("no_score", news.none), dashed: true, high: false };
+  if (news.total !== null) return { sign: "", text: `${news.total}`, partial: "", none: "", title: t("t_news", news.total), dashed: false, high: news.total >= 7 };
+  return { sign: t("at_least", "").trim(), text: `${news.least}`, partial: t("of_7", news.known), none: "", title: missing, dashed: true, high: news.least >= 7 };
 }
 
 /**
@@ -113,8 +115,8 @@ function cellsOf(state, p, alerts, news, moment) {
     return [...plain, pressure, warmth, { ...last, aside: points ? mind.text : "", points: points || null }];
   }
   const last = {
-    id: "mind", code: ACVPU, label: t("acvpu_o2"), unit: "", age: mind.age, points: points || null, text: mind.text, state: mind.state, mark: "", arrow: "",
-    last: "", line: null, hatch: false, aside: "",
+    id: "mind", code: ACVPU, label: t("acvpu"), unit: t("and_o2"), age: mind.age, points: points || null, text: mind.text, state: mind.state, mark: "", arrow: "",
+    last: "", lastTime: "", line: null, hatch: false, aside: "",
   };
   return [...plain, pressure, warmth, last];
 }
@@ -140,6 +142,7 @@ function cell(state, p, code, shown, alerts, news, moment) {
     text: shown.text, state: shown.state,
     mark: culprit && numbers ? `${LOOK[culprit.priority]} ${culprit.owner ? "outline" : "fill"}` : "",
     arrow: numbers && !moment.frozen ? arrow(code, series, moment.now_ms) : "",
+    lastTime: shown.last_ms ? hour(shown.last_ms, moment.tz) : "",
     last: shown.last || (shown.state === "none" ? t("no_value_yet") : ""),
     line: numbers || shown.state === "waiting" ? lineOf(state, p, code, shown, moment) : null,
     hatch: waiting, aside: "",
@@ -165,7 +168,7 @@ function lineOf(state, p, code, shown, moment) {
   const device = shown.vital?.device;
   const from_ms = p.devices.find((d) => d.device === device)?.bound_ms ?? 0;
   return {
-    code, series: state.trends[p.patient]?.[code] ?? NO_SERIES, limits: p.limits[code] ?? (p.spo2_scale_2 && code === SPO2 ? [88, 92] : NO_LIMITS),
+    code, series: state.trends[p.patient]?.[code] ?? NO_SERIES, limits: code === SPO2 && p.spo2_scale_2 ? SCALE_2 : (p.limits[code] ?? NO_LIMITS),
     minute_ms: Math.floor(moment.now_ms / MINUTE_MS) * MINUTE_MS, gap_ms, from_ms, gaps: state.gaps,
   };
 }
@@ -179,7 +182,7 @@ function lineOf(state, p, code, shown, moment) {
  */
 function alertFooter(state, a, more, moment) {
   const what = whatOf(state, a, moment);
-  const base = { icon: iconOf(a), word: t(a.priority), what: what.name, value: what.value, note: "", right: "", owner: "", more: more > 0 ? `+${more}` : "" };
+  const base = { icon: iconOf(a), word: t(a.priority), what: what.name, value: what.value, note: "", right: "", nobody: "", owner: "", more: more > 0 ? `+${more}` : "" };
   if (a.status === "cleared") {
     return { ...base, word: "", note: `${a.priority === "technical" ? "" : `${lasted(a, moment.tz)} · `}${t("recovered")}` };
   }
@@ -187,7 +190,7 @@ function alertFooter(state, a, more, moment) {
   const owner = a.owner ? person(state, a.owner) : "";
   const limit = a.kind === "limit" && a.owner ? what.detail.replace(t("limit", ""), "") : "";
   if (a.priority === "technical") return { ...base, note: "", owner, right: owner ? "" : a.kind === "silent" ? "" : since };
-  return { ...base, note: limit, owner, right: owner ? hour(a.owned_ms ?? a.raised_ms, moment.tz) : [since, t("no_owner")].filter(Boolean).join(" · ") };
+  return { ...base, note: limit, owner, right: owner ? hour(a.owned_ms ?? a.raised_ms, moment.tz) : since, nobody: owner ? "" : t("no_owner") };
 }
 
 /**
@@ -204,9 +207,9 @@ function quietFooter(p, silent, moment) {
   if (silent) {
     const since = silent.last_ms ? silent.silent_since_ms ?? silent.last_ms : silent.bound_ms;
     const what = t(silent.last_ms ? "no_data" : "waiting", span(moment.now_ms - since));
-    return { icon: "device", word: t("technical"), what, value: "", note: "", right: "", owner: "", more: "" };
+    return { icon: "device", word: t("technical"), what, value: "", note: "", right: "", nobody: "", owner: "", more: "" };
   }
-  return { icon: "", word: "", what: "", value: "", note: spot ? t("obs_last", hour(spot, moment.tz)) : t("no_obs"), right, owner: "", more: "" };
+  return { icon: "", word: "", what: "", value: "", note: spot ? t("obs_last", hour(spot, moment.tz)) : t("no_obs"), right, nobody: "", owner: "", more: "" };
 }
 
 /**
@@ -219,8 +222,8 @@ export function nameOf(v) {
   if (v.state === "empty") return [...parts, t("empty_bed")].join(", ");
   parts.push(v.initials);
   const f = v.footer;
-  if (f.icon) parts.push([f.word, f.what, f.value, f.note].filter(Boolean).join(" "), f.owner ? t("owner", f.owner) : f.right);
-  if (v.badge) parts.push(v.badge.none || (v.badge.partial ? `${t("news2")} ${v.badge.text}, ${v.badge.partial}, ${v.badge.title}` : v.badge.title));
+  if (f.icon) parts.push([f.word, f.what, f.value, f.note].filter(Boolean).join(" "), f.owner ? t("owner", f.owner) : [f.right, f.nobody].filter(Boolean).join(", "));
+  if (v.badge) parts.push(v.badge.none || (v.badge.partial ? `${t("news2")} ${v.badge.sign}${v.badge.text}, ${v.badge.partial}, ${v.badge.title}` : v.badge.title));
   for (const c of v.cells) parts.push([c.label, c.text === t("dashes") ? "–" : c.text, c.unit, c.age ? t("t_old", c.age) : "", c.last].filter(Boolean).join(" "));
   if (!f.icon && f.right) parts.push(t("t_old", f.right));
   return parts.filter(Boolean).join(", ");

@@ -2,7 +2,7 @@
 // The two bars on top, and the banner under them: where one is, and whether the screen can be trusted.
 import { counts } from "./alerts.js";
 import { attr, button, el, order, say, show } from "./dom.js";
-import { clock, date, initials, timer, zone } from "./format.js";
+import { clock, date, initials, span, timer, zone } from "./format.js";
 import { icon, setIcon } from "./icons.js";
 import { CLOCK_OFF_MS } from "./link.js";
 import { t } from "./strings.js";
@@ -99,7 +99,7 @@ export class TrustBar {
     say(this.zone, z.name === z.offset ? z.name : `${z.name} (${z.offset})`);
     const off = Math.abs(told.clock_ms) > CLOCK_OFF_MS;
     show(this.off, off);
-    if (off) say(this.off, t("clock_off", Math.round(Math.abs(told.clock_ms) / 1000), t(told.clock_ms > 0 ? "fast" : "slow")));
+    if (off) say(this.off, t("clock_off", span(Math.abs(told.clock_ms)), t(told.clock_ms > 0 ? "fast" : "slow")));
   }
 }
 

@@ -17,8 +17,9 @@ export const FROZEN_MS = 60_000;
  * hatching; `blank`: lost for too long, dashes.
  * @typedef {{now_ms: number, tz: string, frozen: boolean, blank: boolean}} Moment
  *
- * `state`: live, aging, spot (a number is there); absent, silent, stale, waiting, none (dashes). `last`: "last 96 % at 17:48".
- * @typedef {{text: string, state: string, number: number | null, age: string, age_ms: number | null, last: string, vital: Nadi.Vital | null}} Shown
+ * `state`: live, aging, spot (a number is there); absent, silent, stale, waiting, none (dashes). `last`: "last 96 % at 17:48",
+ * `last_ms` its time, 0 = none.
+ * @typedef {{text: string, state: string, number: number | null, age: string, age_ms: number | null, last: string, last_ms: number, vital: Nadi.Vital | null}} Shown
  */
 
 const NUMBERS = new Set(["live", "aging", "spot"]);
@@ -67,7 +68,8 @@ function lastOf(code, value, t_ms, moment) {
  * @returns {Shown}
  */
 function dashes(state, last, vital) {
-  return { text: t("dashes"), state, number: null, age: "", age_ms: null, last, vital };
+  const last_ms = last && vital ? (vital.value === undefined || vital.value === null ? vital.last_t_ms : vital.t_ms) : 0;
+  return { text: t("dashes"), state, number: null, age: "", age_ms: null, last, last_ms: last_ms ?? 0, vital };
 }
 
 /**
@@ -92,5 +94,5 @@ export function valueOf(code, vital, device, moment) {
   const aging = continuous && interval > 0 && old_ms > AGING * interval;
   const state = continuous ? (aging ? "aging" : "live") : "spot";
   const shows = state !== "live" || interval >= ALWAYS_AGE_MS;
-  return { text: textOf(code, vital.value, vital.flags ?? 0), state, number: vital.value, age: shows ? age(old_ms) : "", age_ms: old_ms, last: "", vital };
+  return { text: textOf(code, vital.value, vital.flags ?? 0), state, number: vital.value, age: shows ? age(old_ms) : "", age_ms: old_ms, last: "", last_ms: 0, vital };
 }
