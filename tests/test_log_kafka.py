@@ -17,7 +17,7 @@ from sinks.log.broker_config import free_port
 from sinks.log.kafka import KafkaLog
 from sinks.log.kafka_cluster import Address, parse_url
 from sinks.log.kafka_reader import ASK_S, ASKS
-from tests.support.kafka import fresh_namespace, plain_producer
+from tests.support.kafka import fresh_namespace, plain_producer, produce_foreign_header
 from tests.support.logs import ALL, EVENTS, ZERO, fill, read, read_all, until
 
 FIRST = ALL[0]
@@ -193,12 +193,25 @@ def test_the_stamp_is_the_brokers_and_foreign_headers_stop_nothing(log: Log) -> 
     name = f"{parse_url(log.url).prefix}events"
     before = time.time_ns() // 1_000_000
     producer.produce(name, b"1", partition=0, timestamp=5, headers=[("empty", None), ("name", b"v")])
-    producer.produce(name, b"2", partition=0, headers=[(b"\xff\xfe".decode("latin-1"), b"v")])
     producer.flush(10)
+    produce_foreign_header(log.url, "events", b"\xff\xfe", b"2")
     one, two = read_all(log, [FIRST])
     assert one.append_ms >= before - 60_000
     assert one.headers == (("empty", b""), ("name", b"v"))
-    assert two.value == b"2"
+    assert (two.value, two.headers) == (b"2", ())
+
+
+def test_a_position_passes_offsets_that_hold_no_record(log: Log) -> None:
+    """A transaction's marker takes an offset, as does what compaction removed at the end: without it "read to the end" would never be true."""
+    producer = plain_producer(log.url, {"transactional.id": parse_url(log.url).prefix})
+    producer.init_transactions(30)
+    for value in (b"1", b"2"):
+        producer.begin_transaction()
+        producer.produce(f"{parse_url(log.url).prefix}events", value, partition=0)
+        producer.commit_transaction(30)
+    until(lambda: log.ends([FIRST]) == {FIRST: 4}, "both markers")
+    records = read_all(log, [FIRST])  # to the end, positions included
+    assert [(record.offset, record.value) for record in records] == [(0, b"1"), (2, b"2")]
 
 
 def test_namespaces_do_not_see_each_other(kafka_url: str) -> None:

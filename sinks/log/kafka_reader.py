@@ -98,7 +98,7 @@ def headers_of(message: Message) -> Headers:
     """A header without value has b"". Strangers produce too: a name that is not UTF-8 makes the client raise, no header counts."""
     try:
         found: Any = message.headers()
-    except ValueError:
+    except (SystemError, ValueError):  # what the client makes of the UnicodeDecodeError; asked again it would hand out null pointers
         return ()
     return tuple((name, value or b"") for name, value in found) if found else ()
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import uuid
+from collections.abc import Mapping
+from pathlib import Path
 
+import confluent_kafka
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
@@ -32,9 +36,35 @@ def drop_topic(url: str, topic: str) -> None:
         pass
 
 
-def plain_producer(url: str) -> Producer:
-    """A stranger's producer, with no setting of ours."""
-    return Producer({"bootstrap.servers": parse_url(url).servers})
+def plain_producer(url: str, settings: Mapping[str, str] | None = None) -> Producer:
+    """A stranger's producer."""
+    return Producer({"bootstrap.servers": parse_url(url).servers, "log_level": 0, **(settings or {})})
+
+
+def produce_foreign_header(url: str, topic: str, name: bytes, value: bytes) -> None:
+    """One record to partition 0 whose header's name may be any bytes: the Python client takes text alone, librdkafka itself does not."""
+    (path,) = (Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs").glob("librdkafka*.so*")
+    library = ctypes.CDLL(str(path))
+    for function in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new"):
+        getattr(library, function).restype = ctypes.c_void_p
+    address = parse_url(url)
+    error = ctypes.create_string_buffer(512)
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    assert library.rd_kafka_conf_set(conf, b"bootstrap.servers", address.servers.encode(), error, 512) == 0, error.value
+    producer = ctypes.c_void_p(library.rd_kafka_new(0, conf, error, ctypes.c_size_t(512)))
+    headers = ctypes.c_void_p(library.rd_kafka_headers_new(ctypes.c_size_t(1)))
+    library.rd_kafka_header_add(headers, name, ctypes.c_ssize_t(len(name)), b"", ctypes.c_ssize_t(0))
+    fields = (  # rd_kafka_vtype_t and its value, ended by 0
+        (1, ctypes.c_char_p((address.prefix + topic).encode())),
+        (3, ctypes.c_int32(0)),
+        (4, ctypes.c_char_p(value), ctypes.c_size_t(len(value))),
+        (7, ctypes.c_int(2)),  # copy the value
+        (10, headers),
+    )
+    arguments = [part for kind, *values in fields for part in (ctypes.c_int(kind), *values)]
+    assert library.rd_kafka_producev(producer, *arguments, ctypes.c_int(0)) == 0
+    assert library.rd_kafka_flush(producer, 10_000) == 0
+    library.rd_kafka_destroy(producer)
 
 
 def _topics(url: str) -> tuple[AdminClient, list[str]]:
