@@ -194,11 +194,12 @@ def test_the_stamp_is_the_brokers_and_foreign_headers_stop_nothing(log: Log) -> 
     before = time.time_ns() // 1_000_000
     producer.produce(name, b"1", partition=0, timestamp=5, headers=[("empty", None), ("name", b"v")])
     producer.flush(10)
-    produce_foreign_header(log.url, "events", b"\xff\xfe", b"2")
-    one, two = read_all(log, [FIRST])
+    for _ in range(50):  # Python specialises code that ran often
+        produce_foreign_header(log.url, "events", b"\xff\xfe", b"2")
+    one, *others = read_all(log, [FIRST])
     assert one.append_ms >= before - 60_000
     assert one.headers == (("empty", b""), ("name", b"v"))
-    assert (two.value, two.headers) == (b"2", ())
+    assert [(record.value, record.headers) for record in others] == [(b"2", ())] * 50
 
 
 def test_a_position_passes_offsets_that_hold_no_record(log: Log) -> None:
