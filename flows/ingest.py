@@ -48,7 +48,7 @@ class Door:
         if poll.t_ms is not None:
             self.t_ms = poll.t_ms
         if poll.bye:
-            out += self.core.stop()
+            out += self.core.stop(poll.end)
         return out
 
     def snapshot(self) -> dict[str, Any]:

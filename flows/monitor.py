@@ -99,7 +99,7 @@ def run_monitor(
     until_end: bool = False,
     live: bool = True,
 ) -> int:
-    """Runs until SIGTERM or SIGINT, with `until_end` also until the writers of every shard have said bye. Exit status: see `engine.run`."""
+    """Runs until SIGTERM or SIGINT, with `until_end` also until the writers of every shard have ended. Exit status: see `engine.run`."""
 
     def prepared(log: Log, _state: Mapping[str, Any] | None, health: Health, stop: threading.Event) -> Dataflow:
         positions = log.starts([TP(TIMELINE, shard) for shard in range(SHARDS_PER_PROCESS)])

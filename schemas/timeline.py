@@ -65,10 +65,11 @@ class Time(msgspec.Struct, frozen=True, tag="time", array_like=True):
 
 
 class Bye(msgspec.Struct, frozen=True, tag="bye", array_like=True):
-    """Instance of a writer ends."""
+    """Instance of a writer ends; `end`: with the end of its inputs (a recorded run), so that no other will follow it."""
 
     writer: str
     instance: str
+    end: bool = False
 
 
 FactEntry = Fact | Begin | End

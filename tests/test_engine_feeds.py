@@ -211,7 +211,7 @@ def test_the_timeline_is_given_out_shard_by_shard_in_order(log_url: str) -> None
     log.close()
 
 
-def test_a_monitor_that_runs_until_the_end_needs_a_bye_on_every_shard(sqlite_log_url: str) -> None:
+def test_a_monitor_that_runs_until_the_end_needs_the_end_of_every_shard(sqlite_log_url: str) -> None:
     log = open_log(sqlite_log_url)
     log.create(TOPICS)
     progress = Progress()

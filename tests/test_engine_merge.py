@@ -115,7 +115,7 @@ def test_one_order_whatever_the_polls_and_restarts(logs: Logs, script: list[tupl
                 assert all(arrivals[place] > max(stated, default=0) for place in new), "T was truthful"
                 given_out += new
                 stated += [] if poll.t_ms is None else [poll.t_ms]
-                assert poll.bye == feed.finished
+                assert poll.bye == poll.end == feed.finished
             if feed.finished:
                 break
         state, finished = feed.snapshot(), feed.finished

@@ -29,6 +29,8 @@ class Poll(NamedTuple):
     batch: Batch
     t_ms: int | None = None
     bye: bool = False
+    end: bool = False
+    """The bye is for good: the inputs have ended."""
 
 
 Given = tuple[tuple[str, Poll], ...]
@@ -179,7 +181,7 @@ class StreamFeed:
         self._more = len(given) >= self._at_most
         if self._merge.end_ms() is not None:
             self.finished = True
-            return Poll(given, self._merge.t_ms(), bye=True)
+            return Poll(given, self._merge.t_ms(), bye=True, end=True)
         t_ms = self._moved_t_ms()
         return Poll(given, t_ms) if len(given) or t_ms is not None else None
 
@@ -204,7 +206,7 @@ class StreamFeed:
 
 
 class TimelineFeed:
-    """Values of the timeline's records, shard by shard. `until_end`: ends when the writers of every shard have said bye."""
+    """Values of the timeline's records, shard by shard. `until_end`: ends when the writers of every shard have ended."""
 
     def __init__(self, reader: Reader, at_most: int, progress: Progress, until_end: bool) -> None:
         self.behind = self.finished = False

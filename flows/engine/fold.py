@@ -30,7 +30,7 @@ class Progress:
     times_ms: dict[int, int] = field(default_factory=dict)
     """Shard -> its time."""
     ended: set[int] = field(default_factory=set)
-    """Shards whose writers have all said bye."""
+    """Shards whose writers have all ended."""
 
 
 class Fold(StatefulBatchLogic[W, list[Append], dict[str, Any]], Generic[W]):

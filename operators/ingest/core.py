@@ -105,9 +105,9 @@ class IngestCore:
             out += self._statement.first(self.instance, self._tables, self._stamp())
         return out
 
-    def stop(self) -> list[Append]:
-        """This instance counts no longer for time."""
-        return self._entries(Bye(self.writer, self.instance))
+    def stop(self, end: bool = False) -> list[Append]:
+        """This instance counts no longer for time. `end`: its inputs have ended."""
+        return self._entries(Bye(self.writer, self.instance, end))
 
     def apply(self, batch: BatchLike, t_ms: int | None) -> list[Append]:
         """One poll, then T on each shard if it moved, then what is due of a re-statement. Never raises, whatever the records hold.

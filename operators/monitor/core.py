@@ -27,6 +27,8 @@ from schemas.timeline import ROWS_HEAD, Begin, Bye, End, Fact, Hello, Time, deco
 Deadline = tuple[int, int, str, Callable[[], None]]
 """(time, kind, slot, what to do): the order in which deadlines fire. At one time a lease ends before what it would have let through."""
 
+GONE, ENDED = 1, 2
+"""How a writer said bye: it stopped, or its inputs ended."""
 
 class ShardMonitor:
     """Feed it the values of the shard's timeline records in order; it answers with records for `alerts`, `live` and `trends`."""
@@ -68,8 +70,8 @@ class ShardMonitor:
 
     @property
     def ended(self) -> bool:
-        """Every writer that ever said hello has said bye."""
-        return bool(self.state.writers) and all(w[2] for w in self.state.writers.values())
+        """Every writer has said bye at the end of its inputs: nothing will follow."""
+        return bool(self.state.writers) and all(w[2] == ENDED for w in self.state.writers.values())
 
     def _flush(self, rows: list[bytes]) -> None:
         if rows:
@@ -104,7 +106,7 @@ class ShardMonitor:
         if writer[0] != entry.instance:
             return
         if isinstance(entry, Bye):
-            writer[2] = True
+            writer[2] = ENDED if entry.end else GONE
         else:
             writer[1] = max(writer[1], entry.t_ms)
         live = [w[1] for w in self.state.writers.values() if not w[2]]

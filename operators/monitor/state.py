@@ -47,7 +47,7 @@ class State:
         self.shard = shard
         self.time_ms = LONG_AGO
         self.writers: dict[str, list[Any]] = {}
-        """writer -> [live instance, its T (LONG_AGO before its first), said bye]."""
+        """writer -> [live instance, its T (LONG_AGO before its first), 0 = live, 1 = gone, 2 = ended]."""
         self.high: dict[int, int] = {}
         """source partition -> highest row offset of earlier records."""
         self.high_command: dict[int, int] = {}
