@@ -49,8 +49,8 @@ _PASSING = frozenset(
 )
 _OUT_OF_RANGE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._NO_OFFSET})
 _headers_of = methodcaller("headers")
-"""Never `message.headers()`: at a name that is not UTF-8 the client returns null pointers beside an error, which Python's fast path
-for such calls does not look at (the error then comes up anywhere, or the pointer is followed). A call through C does. Ask once a message."""
+"""Never `message.headers()`: at a name that is not UTF-8 the client returns null pointers and an error that Python's fast path for such
+calls overlooks (it comes up anywhere later, or the pointer is followed). A call through C looks. Ask once a message."""
 _error_of: Callable[[Message], KafkaError | None] = Message.error
 
 
