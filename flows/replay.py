@@ -31,6 +31,8 @@ LEAD_MS = 60_000
 BEFORE_MS = 3_600_000
 """A lease begins so long before the person's first t."""
 SLICE_ROWS = 50_000
+MARKS_AFTER = 250
+"""Records between clock marks, at least: recorded people say little a minute, and each mark goes to eight partitions."""
 CHARTED_BY = "charting"
 JUDGED_WAIT_S = 120.0
 START_WAIT_S = 20.0
@@ -144,9 +146,13 @@ def _messages(shifted: Shifted) -> Iterator[Draft]:
         yield message(arrival_ms, f"{patients[person]}.{device}", t_ms, said)
 
 
+def _placed(shifted: Shifted) -> Iterator[Item]:
+    return place(drafts_of(shifted, START_MS), marks_after=MARKS_AFTER)
+
+
 def items_of(folder: str | Path, people: int | None = None) -> Iterator[Item]:
     """The items that `replay` of this folder appends with recorded arrivals: what an oracle reads."""
-    return place(drafts_of(shift(load(Path(folder), people), START_MS), START_MS))
+    return _placed(shift(load(Path(folder), people), START_MS))
 
 
 def run_replay(
@@ -215,7 +221,7 @@ def append_recording(
         if stream:
             must_be_empty(log)
             shifted = shift(recording, START_MS)
-            return append_stream(writer, place(drafts_of(shifted, START_MS)), Pace(speed), progress), shifted
+            return append_stream(writer, _placed(shifted), Pace(speed), progress), shifted
         factor = speed or 1.0
         start_ms = time.time_ns() // 1_000_000
         shifted = shift(recording, start_ms, factor)

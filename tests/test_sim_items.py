@@ -169,6 +169,14 @@ def test_an_empty_hour_has_no_marks_and_a_run_may_end_before_its_drafts() -> Non
     assert {item.arrival_ms for item in cut if item.mark == "end"} == {START_MS + 1_800_000}
 
 
+def test_sparse_records_may_share_their_marks() -> None:
+    drafts = [message(START_MS + 90_000 * n + 1, f"d-{n % 5}", NOW, [Said("8867-4", 70.0, "/min")]) for n in range(50)]
+    items = list(place(drafts, marks_after=20))
+    assert [merge_key(item) for item in items] == sorted(merge_key(item) for item in items)
+    assert sum(item.mark == "clock" for item in items) == 4 * len(INPUT_PARTITIONS)
+    assert [item.body for item in items if not item.mark] == [item.body for item in place(drafts) if not item.mark]
+
+
 def test_drafts_out_of_order_are_a_fault_of_the_generator() -> None:
     drafts = [message(START_MS + ms, "d-1", NOW, [Said("8867-4", 70.0, "/min")]) for ms in (1, 200_000, 2)]
     with pytest.raises(ValueError, match="out of order"):

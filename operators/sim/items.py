@@ -251,25 +251,27 @@ def _block_order(row: tuple[int, int, int, Draft | None]) -> tuple[int, int, int
     return row[:3]
 
 
-def place(drafts: Iterable[Draft], end_ms: int | None = None) -> Iterator[Item]:
+def place(drafts: Iterable[Draft], end_ms: int | None = None, marks_after: int = 1) -> Iterator[Item]:
     """Items of a recorded clock: drafts in order of arrival, clock marks after each minute in which something arrived, end marks last.
 
-    An empty minute needs no mark: time moves at the next one, and where time entries fall changes no event (`semantics.md` 2).
+    An empty minute needs no mark: time moves at the next one, and where time entries fall changes no event (`semantics.md` 2). So a sparse
+    recording may have its marks at the first whole minute after `marks_after` records, instead of eight marks for each of them.
     `end_ms` (default: one minute after the last clock mark) is when the run ends; drafts at or after it are left out.
     """
-    places, block, minute_end = _Places(), list[Draft](), 0
+    places, block, marked_ms, minute_end = _Places(), list[Draft](), 0, 0
     for draft in drafts:
         if end_ms is not None and draft.arrival_ms >= end_ms:
             break
         if draft.arrival_ms > minute_end:
-            if block:
+            if len(block) >= marks_after:
                 yield from places.block(block, "clock", minute_end)
-                block = []
+                block, marked_ms = [], minute_end
             elif not minute_end:
-                yield from places.block([], "clock", _minute_before(draft.arrival_ms))
+                marked_ms = _minute_before(draft.arrival_ms)
+                yield from places.block([], "clock", marked_ms)
             minute_end = _minute_before(draft.arrival_ms) + MINUTE_MS
-        elif draft.arrival_ms <= minute_end - MINUTE_MS:
-            raise ValueError(f"drafts out of order: arrival {draft.arrival_ms} after the minute that ended at {minute_end - MINUTE_MS}")
+        elif draft.arrival_ms <= marked_ms:
+            raise ValueError(f"drafts out of order: arrival {draft.arrival_ms} after the marks of {marked_ms}")
         block.append(draft)
     end = minute_end + MINUTE_MS if end_ms is None else end_ms
     if block and minute_end < end:
