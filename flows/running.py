@@ -43,6 +43,7 @@ def gateway_config(settings: Settings, environ: Mapping[str, str]) -> GatewayCon
         audience=given.audience or None,
         tz=given.tz,
         demo_users=demo.USERS if settings.demo else [],
+        script_file=settings.script_file if settings.demo else None,
         beds=given.beds or ({demo.WARD: demo.BEDS} if settings.demo else {}),
         allowed_origins=given.allowed_origins,
         clock=settings.clock,

@@ -86,6 +86,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Recovery folder of a flow."""
         return self.folder / "recovery" / flow
 
+    @property
+    def script_file(self) -> Path:
+        """File in which a demo's ward says what will happen, for the board."""
+        return self.folder / "script.json"
+
     def health(self, flow: str) -> Path:
         """File in which a flow says each second how it goes."""
         return self.folder / "health" / f"{flow}.json"

@@ -91,6 +91,7 @@ def run(
         demo.mark(settings)
         gateway_config(settings, environ)  # makes the secret before two processes want it; refuses before anything starts
         create_topics(settings)
+        settings.script_file.unlink(missing_ok=True)  # of an earlier run: the board would tell an old story
         supervisor = Supervisor(children(settings, people), say, stats)
         news = threading.Thread(target=_greet, args=(settings, say, began_s), name="greeting", daemon=True)
         news.start()
@@ -108,7 +109,7 @@ def _greet(settings: Settings, say: Say, began_s: float) -> None:
     """Says where the board is once it answers, in the demo also when the first tile lives."""
     where = address(settings)
     since_ms = now_ms()
-    while not _answers(f"{where}/api/site"):
+    while not _answers(f"{where}/api/site") or (settings.demo and not settings.script_file.exists()):
         time.sleep(READY_EVERY_S)
     say(f"board: {where}")
     if not settings.demo:

@@ -64,6 +64,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     tz: str = "Asia/Kuala_Lumpur"
     demo_users: list[DemoUser] = []
     """Not empty = demo: the sign-in page gives tokens away. Loopback only."""
+    script_file: Path | None = None
+    """Demo: JSON of what happens on the simulated ward and since when, for the board's strip; it may come later or never."""
     beds: dict[str, list[str]] = {}
     """Ward -> its beds in the order of the board, for empty beds."""
     allowed_origins: list[str] = []

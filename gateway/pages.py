@@ -49,6 +49,20 @@ def nadi_version() -> str:
         return "dev"
 
 
+class ScriptLine(msgspec.Struct):
+    """What happens `at_s` seconds after the start."""
+
+    at_s: float
+    text: str
+
+
+class DemoScript(msgspec.Struct):
+    """The file that the simulated ward leaves for its board."""
+
+    start_ms: int
+    script: list[ScriptLine]
+
+
 class Files:
     """Files of one folder by their path in it; read again when they change."""
 
@@ -113,8 +127,18 @@ class Pages:
         """`GET /api/site`: what the sign-in page needs."""
         site: dict[str, object] = {"tz": self._config.tz, "demo": self._config.demo, "version": self._version}
         if self._config.demo:
-            site["users"] = msgspec.to_builtins(self._config.demo_users)
-        return JSONResponse(site, headers={"cache-control": "no-store"})
+            site["users"] = self._config.demo_users
+            site.update(self._script())
+        return JSONResponse(msgspec.to_builtins(site), headers={"cache-control": "no-store"})
+
+    def _script(self) -> dict[str, object]:
+        """`start_ms` and `script` of the simulated ward, once it has begun."""
+        if self._config.script_file is None:
+            return {}
+        try:
+            return msgspec.structs.asdict(msgspec.json.decode(self._config.script_file.read_bytes(), type=DemoScript))
+        except (OSError, msgspec.MsgspecError):
+            return {}
 
     async def demo_token(self, request: Request) -> Response:
         """`POST /demo-token`: a token for a demo user; the route exists in the demo only."""

@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -75,6 +77,14 @@ def test_the_demo_lives_and_says_how_to_see_it(demo: Up) -> None:
     seconds = float(demo.said(r"first live tile after ([\d.]+) s")[1])
     assert 0 < seconds < 60
     assert "nurse-1 (nurse)" in demo.words()
+
+
+def test_the_board_is_told_what_will_happen(demo: Up) -> None:
+    with urlopen(f"{address(demo)}/api/site", timeout=10) as answer:
+        site = json.load(answer)
+    assert [u["user"] for u in site["users"]][:1] == ["nurse-1"]
+    assert len(site["script"]) >= 4
+    assert abs(site["start_ms"] - time.time() * 1000) < 600_000
 
 
 def test_the_stats_show_every_process(demo: Up) -> None:

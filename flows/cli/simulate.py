@@ -46,7 +46,18 @@ def sim(
     from flows.sim import run_sim
 
     try:
-        sent = run_sim(settings.log_url, people, story, seed, minutes, dirt, ward, speed, clock.value)
+        sent = run_sim(
+            settings.log_url,
+            people,
+            story,
+            seed,
+            minutes,
+            dirt,
+            ward,
+            speed,
+            clock.value,
+            script_file=settings.script_file if settings.demo else None,
+        )
     except ValueError as error:
         raise Usage(f"nadi sim: {error}") from None
     note(f"sent {sent.messages} messages with {sent.readings} readings, {sent.records} records in all")
