@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
@@ -185,12 +186,15 @@ def run(flow: Dataflow, folder: Path, epoch_s: float = EPOCH_S, runner: Callable
     config = RecoveryConfig(folder, timedelta(0))  # type: ignore[no-untyped-call]
     try:
         runner(flow, epoch_interval=timedelta(seconds=epoch_s), recovery_config=config)
-    except Exception as error:
-        raise root_cause(error) from error
+    except BytewaxRuntimeError as error:
+        raised = below(error)
+    else:
+        return
+    raise raised
 
 
-def root_cause(error: BaseException) -> BaseException:
+def below(error: BaseException) -> BaseException:
     """What a step raised, below what the engine wrapped it in."""
-    while error.__cause__ is not None:
+    while isinstance(error, BytewaxRuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     return error
