@@ -1,7 +1,7 @@
 """`python -m benchmarks.bench_decode`: CPU of the pure ingest a reading, beside the least that Python can do for it.
 
-The least: one msgspec decode a message, its fields into columns. No broker and no process: what `cost` measures whole, here in its parts. Each poll is
-fresh and met once, as it comes from a consumer.
+The least: one msgspec decode a message, its fields into columns. No broker and no process: what `cost` measures whole, here in its parts.
+Each poll is fresh and met once, as it comes from a consumer.
 """
 
 from __future__ import annotations

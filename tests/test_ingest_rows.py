@@ -234,6 +234,14 @@ def test_a_replayed_dead_letter_is_late_and_judged_by_its_own_time() -> None:
     assert fresh[6] == 0
 
 
+def test_a_dead_letter_replayed_at_once_is_late_all_the_same_and_moves_nothing() -> None:
+    ward = Ward()
+    (row,) = ward.say(reading("d-monitor", T0), at=T0 + 10, headers=replayed(T0 + 5)).rows
+    assert row[6] == LATE | REPLAYED
+    (row,) = ward.say(reading("d-monitor", T0 - 1), at=T0 + 10).rows
+    assert row[6] == 0
+
+
 def test_a_replayed_dead_letter_without_clock_was_measured_when_it_first_arrived() -> None:
     ward = Ward([("p1", T0 - DAY, T0 + HOUR), ("p2", T0 + HOUR, None)])
     rows = ward.say(reading("dev", None), at=T0 + DAY, headers=replayed(T0)).rows

@@ -77,8 +77,20 @@ def test_a_restart_says_hello_alone() -> None:
     assert entries(again.start()) == [(shard, Hello("ingest-0", "i2")) for shard in range(8)]
 
 
-def test_a_stop_says_bye() -> None:
+def test_live_a_first_start_states_a_time_before_its_facts() -> None:
+    log, core = Log(), new_core()
+    core.load_tables([log.patient("p1")])
+    found = [entry for shard, entry in entries(core.start(T0 - 1)) if shard == shard_of(key64("p1"))]
+    assert [type(entry).__name__ for entry in found] == ["Hello", "Time", "Begin", "Fact", "End"]
+    assert [entry.stamp for entry in found if isinstance(entry, Fact)] == [T0]
+    again = new_core(state=core.snapshot())
+    assert len(again.start(T0 - 1)) == 8
+    assert len(again.apply(NOTHING, T0)) == 8
+
+
+def test_a_stop_says_bye_and_whether_the_inputs_ended() -> None:
     assert entries(new_core().stop()) == [(shard, Bye("ingest-0", "i1")) for shard in range(8)]
+    assert entries(new_core().stop(end=True)) == [(shard, Bye("ingest-0", "i1", end=True)) for shard in range(8)]
 
 
 def test_time_is_stated_after_the_records_of_a_poll_when_it_moved() -> None:
