@@ -173,6 +173,22 @@ def test_trends_stay_in_order_whatever_order_they_come_in(page: Board) -> None:
     ) == [[200 * 60000, 4]]
 
 
+def test_live_again_fades_only_when_nothing_was_lost(page: Board) -> None:
+    told = run(
+        page,
+        """
+        const { trust } = await load("link");
+        const cut = [{ k: "closed", code: 1006, mono: 1000 }];
+        const back = (recovered) => ({ ...key({ recovered, now_ms: 41_000 }), mono: 41_000 });
+        const beat = { ...FRAME({ t: "hb", now_ms: 53_000, lag_ms: 0, shard_ms: { 0: 53_000 } }), mono: 53_000 };
+        const short = all(start(), [{ k: "closed", code: 4001, mono: 1000 }, { ...key({ recovered: true, now_ms: 2000 }), mono: 2000 }]);
+        const full = all(start(), [...cut, back(true), beat]), part = all(start(), [...cut, back(false), beat]);
+        return [trust(full, 42_000).resumed?.full, trust(full, 53_000).resumed, trust(part, 53_000).resumed?.full, fold(part, { k: "dismiss" }).link.resumed, trust(short, 2500).resumed];
+        """,
+    )
+    assert told == [True, None, False, None, None]
+
+
 FUZZ = """
 function random(seed) { let s = seed; return () => { s = (s * 1664525 + 1013904223) >>> 0; return s / 4294967296; }; }
 const CODES = ["8867-4", "59408-5", "9279-1", "8480-6", "8462-4", "8310-5", "2339-0", "99504-3", "67775-7", "107117-4", "3151-8", "3150-6"];

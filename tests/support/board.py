@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gateway.config import DemoUser
 from operators.alerting.episode import answered, commanded
 from schemas.events import AlertEvent
 from schemas.facts import Command
-from tests.support.browser import STATIC
+from tests.support.browser import STATIC, Board
 from tests.support.gateway import Running, config_for, eventually, running
 from tests.support.scene import BEDS, Scene
 
@@ -26,6 +26,12 @@ USERS = [
 ]
 JUMP = "const real = performance.now.bind(performance); window.jump_ms = 0; performance.now = () => real() + window.jump_ms;"
 """Lets a test move the page's clock on: `window.jump_ms = 61000`."""
+STILL = "window.jump_ms = 0; performance.now = () => 1000 + window.jump_ms;"
+"""Stops the page's clock: ages stay as they are."""
+
+
+Open = Callable[..., Board]
+"""Opens a signed-in screen: (address, user, role, live, size, options of the browser's context)."""
 
 
 class Ward:
@@ -74,9 +80,9 @@ def beating(scene: Scene, beat_s: float = 0.5) -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def ward_of(folder: Path, history: bool = False, **settings: Any) -> Iterator[Ward]:
+def ward_of(folder: Path, history: bool = False, still: bool = False, **settings: Any) -> Iterator[Ward]:
     """The scene behind a gateway that is ready."""
-    with contextlib.closing(Scene(folder)) as scene:
+    with contextlib.closing(Scene(folder, still)) as scene:
         scene.set_up(history)
         config = config_for(scene.url, STATIC, **({"demo_users": USERS, "beds": {"4b": BEDS}, "clock": "stream"} | settings))
         with running(config) as gateway:
@@ -90,6 +96,8 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._to = port
         self._whole = True
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._pairs: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -108,13 +116,19 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
         self._pairs.clear()
 
+    def hold(self) -> None:
+        """Nothing passes any more, and nobody is told: a dead radio link."""
+        self._flowing.clear()
+
     def mend(self, port: int | None = None) -> None:
         """Connections pass again, perhaps to another gateway."""
         self._to = self._to if port is None else port
         self._whole = True
+        self._flowing.set()
 
     def close(self) -> None:
         self._ended = True
+        self._flowing.set()
         self.cut()
         self._listener.close()
 
@@ -135,14 +149,14 @@ class Wire:
             far.settimeout(None)
             self._pairs += [near, far]
             for a, b in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(a, b), daemon=True).start()
+                threading.Thread(target=self._pump, args=(a, b), daemon=True).start()
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for end in (source, sink):
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
-        end.close()
+            while data := source.recv(65536):
+                self._flowing.wait()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()

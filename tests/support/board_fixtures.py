@@ -6,14 +6,14 @@ loop in this thread, and other modules want their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.board import JUMP, USERS, Ward, Wire, beating, ward_of
+from tests.support.board import JUMP, STILL, USERS, Open, Ward, Wire, beating, ward_of
 from tests.support.browser import Board, chromium
 from tests.support.gateway import token
 
@@ -26,9 +26,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """The scene for tests that only look."""
-    with ward_of(tmp_path_factory.mktemp("shown"), history=True) as ward, beating(ward.scene):
+    """The scene at one moment that never passes, for tests that only look."""
+    with ward_of(tmp_path_factory.mktemp("shown"), history=True, still=True) as ward:
         yield ward
+
+
+@pytest.fixture(scope="module")
+def still(browser: Browser, shown: Ward) -> Iterator[Board]:
+    """A screen that looks at it; its clock stands still too."""
+    board = Board(browser, shown.gateway.http)
+    board.context.add_init_script(STILL)
+    yield board.open(token(initials="NA")).live()
+    board.check()
+    board.close()
 
 
 @pytest.fixture
@@ -38,18 +48,15 @@ def ward(tmp_path: Path) -> Iterator[Ward]:
         yield made
 
 
-Open = Callable[..., Board]
-
-
 @pytest.fixture
 def screen(browser: Browser) -> Iterator[Open]:
     """Opens signed-in screens, checks each at the end for policy reports and script errors, closes them."""
     boards: list[Board] = []
 
-    def make(http: str, user: str = "n-01", role: str = "nurse", live: bool = True, **options: Any) -> Board:
+    def make(http: str, user: str = "n-01", role: str = "nurse", live: bool = True, init: str = "", **options: Any) -> Board:
         board = Board(browser, http, **options)
         boards.append(board)
-        board.context.add_init_script(JUMP)
+        board.context.add_init_script(JUMP + init)
         initials = next((u.initials for u in USERS if u.user == user), "")
         board.open(token(user, role, initials=initials))
         return board.live() if live else board

@@ -70,17 +70,18 @@ NOISE = {HR: 1.6, SPO2: 0.3, RR: 0.8, SBP: 2.5, DBP: 2.0, TEMP: 0.05, GLU: 0.1}
 
 
 class Scene(Hospital):
-    """A hospital whose clock shows the scene's time."""
+    """A hospital whose clock shows the scene's time; `still`: the same moment for ever."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, still: bool = False) -> None:
         super().__init__(sqlite_url(folder / "log"))
+        self._still = still
         self._began_ms = wall_ms()
         self._draw = random.Random(4)
         self._lock = threading.Lock()
         self.raised: dict[str, AlertEvent] = {}
 
     def now(self) -> int:
-        return START_MS + wall_ms() - self._began_ms
+        return START_MS if self._still else START_MS + wall_ms() - self._began_ms
 
     def put(self, topic: str, partition: int, value: msgspec.Struct | bytes) -> None:
         """One record; a test and the beat of the ward may write at once."""

@@ -75,6 +75,14 @@ export class Announcer {
     this.link = "";
   }
 
+  clear() {
+    for (const voice of [this.loud, this.calm]) {
+      voice.alerts.clear();
+      voice.lines = [];
+      voice.node.textContent = "";
+    }
+  }
+
   /**
    * @param {Nadi.State} before
    * @param {Nadi.State} now

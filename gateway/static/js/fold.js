@@ -13,7 +13,8 @@ const SKEWS = 30;
 /** Close codes after which coming back makes no sense: nothing of the ward may stay on the screen. */
 const FINAL = new Set([4401, 4500, 4501, 4503, 4504]);
 const ACTING = new Set(["nurse", "doctor", "charge"]);
-const SILENT_GAP_MS = 3000;
+/** A line that is cut may come back within this time before anything is said: values are no older than on a busy line. */
+export const CUT_MS = 2500;
 const OUTCOMES = 50;
 
 /** @returns {Nadi.State} */
@@ -80,7 +81,8 @@ function wiped(state) {
  */
 function heard(state, e) {
   const link = { ...state.link, heard_mono: Math.max(e.mono, state.link.heard_mono), wall: e.wall - e.mono };
-  if (typeof e.f.now_ms === "number") link.skews = [...link.skews, e.f.now_ms - e.mono].slice(-SKEWS);
+  const before = e.f.t === "welcome" ? [] : link.skews; // another server has its own clock
+  if (typeof e.f.now_ms === "number") link.skews = [...before, e.f.now_ms - e.mono].slice(-SKEWS);
   return { ...state, link };
 }
 
@@ -126,8 +128,8 @@ function key(state, f, mono) {
   let gaps = state.gaps;
   if (cut !== null && state.link.ever) {
     const from_ms = serverNow(state, cut);
-    if (mono - cut > SILENT_GAP_MS) gaps = [...gaps, /** @type {[number, number]} */ ([from_ms, f.now_ms])].slice(-20);
-    if (f.recovered === false || mono - cut > SILENT_GAP_MS) link.resumed = { from_ms, to_ms: f.now_ms, full: f.recovered !== false, mono };
+    if (mono - cut > CUT_MS) gaps = [...gaps, /** @type {[number, number]} */ ([from_ms, f.now_ms])].slice(-20);
+    if (f.recovered === false || mono - cut > CUT_MS) link.resumed = { from_ms, to_ms: f.now_ms, full: f.recovered !== false, mono };
   }
   return settleByKey(foldKey({ ...state, link, gaps }, f), f, mono);
 }

@@ -1,11 +1,33 @@
 // @ts-check
 // The beds: a list of tiles in the ward's own order. A tile keeps its node, so nothing jumps and focus stays.
 import { attr, el, order, say, show } from "./dom.js";
+import { settings } from "./menu.js";
 import { t } from "./strings.js";
 import { Tile } from "./tile.js";
 import { bedsOf, tileView } from "./tileview.js";
 
 /** @typedef {{item: HTMLElement, tile: Tile}} Place */
+
+/**
+ * The bed numbers of a ward as this screen last saw them, for the time before the first values; no patient is in them.
+ * @param {string} ward
+ */
+function numbers(ward) {
+  return settings.get(`beds.${ward}`, "").split(",").filter(Boolean);
+}
+
+let remembered = "";
+
+/**
+ * @param {string} ward
+ * @param {{bed: string}[]} beds
+ */
+function remember(ward, beds) {
+  const text = [...new Set(beds.map((b) => b.bed))].filter(Boolean).join(",");
+  if (remembered === ward + text) return;
+  remembered = ward + text;
+  settings.set(`beds.${ward}`, text);
+}
 
 export class Grid {
   /** @param {(patient: string, bed: string) => void} open */
@@ -32,7 +54,8 @@ export class Grid {
    * @param {boolean} known false before the first key: bed numbers only
    */
   render(state, moment, known) {
-    const beds = known ? bedsOf(state) : (state.site?.beds?.[state.ward] ?? []).map((bed) => ({ key: `bed ${bed}`, bed, patient: "" }));
+    const beds = known ? bedsOf(state) : numbers(state.ward).map((bed) => ({ key: `bed ${bed}`, bed, patient: "" }));
+    if (known) remember(state.ward, beds);
     const items = beds.map((place) => {
       const held = this.places.get(place.key) ?? this.add(place.key);
       held.tile.render(tileView(state, place, moment));
@@ -56,6 +79,11 @@ export class Grid {
     const place = { tile, item: el("li", "place", tile) };
     this.places.set(key, place);
     return place;
+  }
+
+  clear() {
+    this.places.clear();
+    this.list.replaceChildren();
   }
 
   /** @returns {Tile[]} */

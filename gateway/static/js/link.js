@@ -1,12 +1,10 @@
 // @ts-check
 // Can the screen be trusted? Pure: from the state of the line and a time to what the trust bar, the banner and every value may say.
-import { serverNow } from "./fold.js";
+import { CUT_MS, serverNow } from "./fold.js";
 import { FROZEN_MS } from "./value.js";
 
 export const LAG_MS = 3000;
 export const LOST_MS = 5000;
-/** A line that is cut may come back within this time before anything is said: values are no older than on a busy line. */
-export const CUT_MS = 2500;
 export const CLOCK_OFF_MS = 2000;
 const RESUMED_MS = 10_000;
 

@@ -157,7 +157,7 @@ class App extends HTMLElement {
     this.hear();
     if (!inside) {
       this.signIn.render(state, this.trouble);
-      if (told.name === "out") this.grid.render(state, moment(told, state.tz), false);
+      if (told.name === "out") this.wipe();
       return;
     }
     const at = moment(told, state.tz);
@@ -169,6 +169,14 @@ class App extends HTMLElement {
     this.grid.render(state, at, state.key_pos !== null);
     this.rail.render(state, at, now, live);
     this.panel.render(state, at, now);
+  }
+
+  /** Nothing of the ward stays in the document. */
+  wipe() {
+    this.grid.clear();
+    this.rail.clear();
+    this.announcer.clear();
+    this.panel.shut();
   }
 
   /** @param {string} ward */

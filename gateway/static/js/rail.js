@@ -186,6 +186,13 @@ export class Rail {
     this.count();
   }
 
+  clear() {
+    this.held = null;
+    this.cards.clear();
+    this.last.clear();
+    this.list.replaceChildren();
+  }
+
   /** Counts by shape what lies below the visible part. */
   count() {
     const bottom = this.list.scrollTop + this.list.clientHeight;

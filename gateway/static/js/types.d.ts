@@ -32,7 +32,7 @@ declare namespace Nadi {
   interface Position { incarnation: string; offsets: number[] }
   interface Me { user: string; role: string; wards: string[]; ini: string }
   interface User { user: string; role: string; wards: string[]; initials?: string }
-  interface Site { tz: string; demo: boolean; users?: User[]; version?: string; script?: { at_s: number; text: string }[]; start_ms?: number; beds?: Record<string, string[]> }
+  interface Site { tz: string; demo: boolean; users?: User[]; version?: string; script?: { at_s: number; text: string }[]; start_ms?: number }
   interface Command {
     id: string; kind: string; patient: string; alert?: string; at_ms?: number | null; readings?: { code: string; value?: number; unit?: string; coded?: string }[];
     sent_mono: number; taken: boolean;
