@@ -17,6 +17,7 @@ from gateway.server import wall_ms
 from schemas.events import AlertEvent, AlertState, DeviceState, Evidence, PatientFrame, Score, TrendFrame, Vital
 from schemas.identity import alert_id, cause_instant, event_id
 from sinks.log import sqlite_url
+from sinks.log.api import TP
 from tests.support.gateway import SHARDS, Hospital, shard
 
 START_MS = 1_797_760_284_000
@@ -198,6 +199,18 @@ class Scene(Hospital):
         low = limit_evidence(SPO2, "<", 90, 86, "default")
         eleven = self.alert("11", 1400, low, kind="limit", priority="medium", code=SPO2, side="low", device="mon-11", value=86)
         self.next(eleven, "cleared", now - 1_100_000, status="cleared", cleared_ms=now - 1_100_000)
+
+    def records_of(self, topic: str) -> list[str]:
+        """Ids of all events on a topic of events, over its partitions."""
+        tps = [TP(topic, n) for n in range(SHARDS)]
+        reader = self.log.reader(self.log.starts(tps))
+        ends, found = self.log.ends(tps), []
+        try:
+            while any(reader.positions[tp] < ends[tp] for tp in tps):
+                found += [msgspec.json.decode(r.value, type=AlertEvent).id for r in reader.poll(1000).records() if r.value is not None]
+        finally:
+            reader.close()
+        return found
 
     def news_evidence(self, bed: str) -> Evidence:
         """The seven parts of a score as they were judged."""
