@@ -21,7 +21,7 @@ from tests.support.flows import OUTPUTS, Flow, flow, tps
 
 EPOCH_S, NEVER_S = 0.2, 600.0
 WATCH_S = 0.001
-DEADLINE_S = 240.0
+DEADLINE_S = 500.0
 
 
 class Kill(NamedTuple):
