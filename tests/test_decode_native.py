@@ -74,6 +74,7 @@ REFUSED: list[tuple[str, bytes | None]] = [
     ("bad_device", m(device="a b", readings=[HR])),
     ("bad_time", m(t=T0 // 1000, readings=[HR])),
     ("bad_time", m(t=10**23, readings=[HR])),
+    ("bad_time", m(t=4_102_444_800_000, readings=[HR])),
     ("bad_device", m(device="d\u202e1", beat=True)),
     ("bad_device", m(device="", beat=True)),
     ("bad_device", m(device="d1\n", beat=True)),

@@ -74,6 +74,12 @@ def test_hostile_and_valid_messages_mixed(seed: int) -> None:
     assert_same(values)
 
 
+def test_chunks_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operators.decode.poll.CHUNK", 7)
+    assert_same(list(ALL))
+    assert_same([raw for _, _, raw in KEPT + NO_VALUE_ROWS])
+
+
 @given(st.lists(st.binary(max_size=60) | st.none(), max_size=6))
 def test_no_bytes_make_it_raise(values: list[bytes | None]) -> None:
     assert_same(values)
