@@ -5,6 +5,7 @@ What it needs of the log is written down here as protocols, since the pure packa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -87,9 +88,8 @@ class Replay(NamedTuple):
     arrival: int
 
 
-def stamp(headers: Headers, append_ms: int, clock: Clock) -> Stamp:
+def stamp(found: Mapping[str, bytes], append_ms: int, clock: Clock) -> Stamp:
     """When a record counts as received. A recorded arrival counts in a stream only; live it is forged."""
-    found = dict(headers)
     if clock == "live":
         forged = ARRIVAL in found or MARK in found
         return Stamp(append_ms, False, "arrival or mark in a live log" if forged else "")
@@ -104,9 +104,9 @@ def decimal(text: bytes | None) -> int | None:
     return int(text) if text is not None and text.isdigit() and len(text) <= 13 else None
 
 
-def replay_of(headers: Headers) -> Replay | str | None:
+def replay_of(found: Mapping[str, bytes]) -> Replay | str | None:
     """The header `replayed-from` (`topic/partition/offset/arrival`), None without one, a sentence if it cannot be read."""
-    text = dict(headers).get(REPLAYED_FROM)
+    text = found.get(REPLAYED_FROM)
     if text is None:
         return None
     parts = text.rsplit(b"/", 3)

@@ -80,7 +80,7 @@ class IngestCore:
         """
         for record in found:
             one = Item(record.topic, record.partition, record.offset, record.append_ms, record.key, record.value, record.headers)
-            stamped = stamp(one.headers, one.append_ms, self.clock)
+            stamped = stamp(dict(one.headers), one.append_ms, self.clock)
             if stamped.mark:
                 continue
             try:
@@ -174,7 +174,7 @@ class IngestCore:
 
     def _control(self, one: Item, out: list[Append]) -> None:
         """A fact or a command takes effect at its place."""
-        stamped = stamp(one.headers, one.append_ms, self.clock)
+        stamped = stamp(dict(one.headers), one.append_ms, self.clock)
         if stamped.mark:
             return
         try:

@@ -52,10 +52,12 @@ def run_of(batch: BatchLike, places: Ints, clock: Clock, decoder: Decoder) -> tu
 
 def _headed(batch: BatchLike, places: Ints, append_ms: Ints, clock: Clock) -> tuple[Ints, Ints, NDArray[np.bool_], Ints, list[Forged]]:
     """(received, arrival, replayed, the places that stay, those refused): what headers say. Marks only move time and go."""
+    headers, appended = batch.headers, batch.append_ms
     received, arrival = append_ms.copy(), append_ms.copy()
     replayed, stays, forged = np.zeros(len(batch), np.bool_), list[int](), list[Forged]()
     for i in places.tolist():
-        stamped, replay = stamp(batch.headers[i], batch.append_ms[i], clock), replay_of(batch.headers[i])
+        found = dict(headers[i])
+        stamped, replay = stamp(found, appended[i], clock), replay_of(found)
         received[i] = arrival[i] = stamped.received
         if stamped.refused or isinstance(replay, str):
             forged.append((i, stamped.received, "forged_header", stamped.refused or str(replay)))
