@@ -15,7 +15,7 @@ import numpy as np
 from operators.alerting import episode
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO
-from operators.monitor.facts import apply_fact, fire_lease, is_news, warm_up
+from operators.monitor.facts import apply_fact, fire_lease, is_news, leave, warm_up
 from operators.monitor.instants import close_instants
 from operators.monitor.live import Frames
 from operators.monitor.rows import apply_rows
@@ -24,11 +24,14 @@ from schemas.identity import cause_deadline
 from schemas.records import Append
 from schemas.timeline import ROWS_HEAD, Begin, Bye, End, Fact, Hello, Time, decode_entry, rows_payload
 
+LEASE = 0
+"""Order of lease changes among the deadlines of one time."""
 Deadline = tuple[int, int, str, Callable[[], None]]
 """(time, kind, slot, what to do): the order in which deadlines fire. At one time a lease ends before what it would have let through."""
 
 GONE, ENDED = 1, 2
 """How a writer said bye: it stopped, or its inputs ended."""
+
 
 class ShardMonitor:
     """Feed it the values of the shard's timeline records in order; it answers with records for `alerts`, `live` and `trends`."""
@@ -52,6 +55,9 @@ class ShardMonitor:
             entry = decode_entry(value, self._place)
             if isinstance(entry, Fact) and not is_news(self.state, entry):
                 self.state.statement[1] += 1
+                if entry.stamp - 1 > self.state.time_ms:  # old news, and still proof of time
+                    self._flush(rows)
+                    self._advance(entry.stamp - 1, out)
                 continue
             self._flush(rows)
             self._entry(entry, out)
@@ -123,8 +129,10 @@ class ShardMonitor:
         if len(ends):
             close_instants(state, ends, np.full(len(ends), LONG_AGO))
         while due := self._due(t_ms):
-            for _at, _order, _slot, fire in sorted(due, key=lambda d: d[:3]):
+            for _at, order, _slot, fire in sorted(due, key=lambda d: d[:3]):
                 fire()
+                if order == LEASE:
+                    break  # the next change of this lease may come before what else is due
         state.time_ms = t_ms
         self._emit(out)
         if self.frames is not None:
@@ -136,7 +144,7 @@ class ShardMonitor:
         out: list[Deadline] = []
         slots, devices, people = state.slots, state.devices, state.people
         dense: tuple[tuple[Any, int, Callable[[State, int, int], None]], ...] = (
-            (devices.lease_due, devices.n, lambda s, d, _at: fire_lease(s, d)),
+            (devices.lease_due, devices.n, lambda s, d, _at: fire_lease(s, d)),  # LEASE
             (slots.due, slots.n, judge.fire_limits),
             (devices.due, devices.n, lambda s, d, _at: judge.fire_silence(s, d)),
             (people.due, people.n, lambda s, p, _at: judge.fire_score(s, p)),
@@ -145,6 +153,7 @@ class ShardMonitor:
             for i in np.flatnonzero(column[:n] <= t_ms).tolist():
                 at_ms = int(column[i])
                 out.append((at_ms, order, f"{i:08d}", partial(self._if_still, column, i, at_ms, fire)))
+        out += [(x.at_ms, LEASE, "", partial(leave, state, x)) for x in state.leaving if x.at_ms <= t_ms]
         latched = [(a.alert, episode.latch_due_ms(a)) for a in state.alerts.values() if a.status == "cleared"]
         out += [(at_ms, len(dense), alert, partial(self._unlatch, alert, at_ms)) for alert, at_ms in latched if at_ms <= t_ms]
         return out

@@ -18,7 +18,7 @@ from operators.monitor.columns import LONG_AGO, NEVER
 from operators.monitor.devices import NOBODY, holder, newest
 from operators.monitor.instants import close_instant_before
 from operators.monitor.people import why_none
-from operators.monitor.state import COMMANDS_REMEMBERED, State, Versioned, is_continuous
+from operators.monitor.state import COMMANDS_REMEMBERED, Leaving, State, Versioned, is_continuous
 from schemas.codes import BY_NUMBER
 from schemas.events import AlertEvent, Evidence
 from schemas.facts import Command, DeviceFact, LimitLevel, PatientFact, RuleFact, manual_device
@@ -36,6 +36,8 @@ def warm_up(state: State) -> None:
         manual = state.device_name(device).startswith(manual_device(""))
         if not manual and state.devices.patient[device] != slots.patient[slot] and slots.t[slot] != LONG_AGO:
             slots.forget(slot)
+    for device in np.flatnonzero(state.devices.due[: state.devices.n] <= state.time_ms).tolist():
+        judge.fire_silence(state, device)
 
 
 def is_news(state: State, fact: Fact) -> bool:
@@ -99,7 +101,10 @@ def _patient(state: State, fact: Fact, at_ms: int) -> None:
 def _awaken(state: State, person: int, at_ms: int) -> None:
     """Devices that are bound to a patient who was away are waited for from now on."""
     for device in np.flatnonzero(state.devices.patient[: state.devices.n] == person).tolist():
+        heard = int(state.devices.heard[device])
         _bind(state, device, person, at_ms)
+        state.devices.heard[device] = max(heard, at_ms)
+        state.devices.set_due(device, at_ms)
 
 
 def _forget_person(state: State, person: int, cause: str, at_ms: int, reason: str) -> None:
@@ -209,6 +214,7 @@ def _device(state: State, fact: Fact, at_ms: int) -> None:
     table.interval[device] = new.interval_ms if new else 0
     for slot in state.slots_of_device[device]:
         state.slots.classify(slot, bool(table.continuous[device]))
+    state.slots.rescore(np.array(state.slots_of_device[device], np.intp))
     cause = cause_fact("devices", fact.key, new.revision if new else "")
     _corrected(state, device, old, new, at_ms, cause)
     _rebind(state, device, at_ms, cause)
@@ -288,21 +294,54 @@ def _corrected(state: State, device: int, old: DeviceFact | None, new: DeviceFac
 def fire_leases(state: State, until_ms: int, person: int) -> None:
     """Lease changes by time up to `until_ms` that concern a patient, in order."""
     table, name = state.devices, state.patient_name(person)
+    for leaving in [x for x in state.leaving if x.person == person and x.at_ms <= until_ms]:
+        leave(state, leaving)
     while True:
         due = np.flatnonzero(table.lease_due[: table.n] <= until_ms).tolist()
         due = [d for d in due if any(x.patient == name for x in state.device_facts[d].leases)]
         if not due:
             return
-        fire_lease(state, min(due, key=lambda d: int(table.lease_due[d])))
+        fire_lease(state, min(due, key=lambda d: int(table.lease_due[d])), person)
 
 
-def fire_lease(state: State, device: int) -> None:
-    """The lease of a device changes by time."""
+def leave(state: State, leaving: Leaving) -> None:
+    """A lease end that was put off takes effect, at its own time."""
+    state.leaving.remove(leaving)
+    cause = cause_deadline("lease", leaving.at_ms)
+    close_instant_before(state, leaving.person, leaving.at_ms)
+    mine = [s for s in state.slots_of_device[leaving.device] if int(state.slots.patient[s]) == leaving.person]
+    for slot in mine:
+        judge.fire_limits(state, slot, leaving.at_ms - 1)
+    for slot in mine:
+        _forget_slot(state, slot, cause, leaving.at_ms, "lease ended")
+    _close_all(state, leaving.person, state.device_name(leaving.device), cause, leaving.at_ms, "lease ended")
+    state.people.dirty[leaving.person] = True
+
+
+def _put_off(state: State, device: int, person: int, at_ms: int) -> None:
+    """The next holder's row comes first: what the end closes for the old one waits for the old one's next row, or for time.
+
+    The old one may be in another shard, where that row is never seen: what is told must not depend on it.
+    """
+    if state.devices.due[device] < at_ms:
+        judge.fire_silence(state, device)
+    state.silent.pop(device, None)
+    state.not_judged.pop(device, None)
+    state.leaving.append(Leaving(at_ms, device, person))
+    _bind(state, device, NOBODY, at_ms)
+
+
+def fire_lease(state: State, device: int, person: int = NOBODY) -> None:
+    """The lease of a device changes by time; `person` = whose row made it, NOBODY = time itself."""
     at_ms = int(state.devices.lease_due[device])
     if state.warm:
-        if (person := int(state.devices.patient[device])) != NOBODY:
-            close_instant_before(state, person, at_ms)
-        for slot in state.slots_of_device[device]:
+        before = int(state.devices.patient[device])
+        if person != NOBODY and before not in (NOBODY, person):
+            _put_off(state, device, before, at_ms)
+        elif before != NOBODY:
+            close_instant_before(state, before, at_ms)
+        holder_now = int(state.devices.patient[device])
+        for slot in [s for s in state.slots_of_device[device] if int(state.slots.patient[s]) == holder_now]:
             judge.fire_limits(state, slot, at_ms - 1)
         if state.devices.due[device] < at_ms:
             judge.fire_silence(state, device)

@@ -35,7 +35,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._slot_head: dict[int, tuple[DeviceFact | None, bytes]] = {}
-        self._names: dict[int, bytes] = {}
+        self._names: dict[int, tuple[str, bytes]] = {}
         self._kept: dict[int, tuple[tuple[object, ...], bytes, bytes]] = {}
         self._label: list[tuple[bytes, bool]] = []
         self._slots_seen = 0
@@ -119,9 +119,11 @@ class Frames:
         return out
 
     def _name(self, state: State, person: int) -> bytes:
-        if (text := self._names.get(person)) is None:
-            text = self._names[person] = _encode(state.patient_name(person))
-        return text
+        name = state.patient_name(person)
+        kept = self._names.get(person)
+        if kept is None or kept[0] is not name:  # a cold fold learns names late
+            kept = self._names[person] = (name, _encode(name))
+        return kept[1]
 
     def _labels(self, state: State, s: int) -> tuple[bytes, bool]:
         """(LOINC, is it the only slot of this vital of its patient?)."""

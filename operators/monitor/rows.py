@@ -69,7 +69,7 @@ def apply_rows(state: State, payloads: list[bytes]) -> None:
     rows = Columns._make([*contiguous, np.maximum(kept["received"], state.time_ms + 1)])
     slots = _slots_of(state, rows)
     n = state.devices.n
-    if len(kept) > 1 and bool((state.devices.lease_due[:n] <= rows.at.max()).any()):
+    if len(kept) > 1 and (state.leaving or bool((state.devices.lease_due[:n] <= rows.at.max()).any())):
         for i in range(len(kept)):  # a lease that changes by time inside this batch: row by row, so that each sees its own
             _one_batch(state, rows.take(slice(i, i + 1)), slots[i : i + 1])
         return
@@ -109,7 +109,7 @@ def _round(state: State, rows: Columns, slots: Index, people: Index) -> None:
     close_instants(state, p, at_ms)
     for person in p[state.people.due[p] <= at_ms].tolist():
         judge.fire_score(state, person)
-    if len(p) == 1 and bool((state.devices.lease_due[: state.devices.n] <= at_ms[0]).any()):
+    if len(p) == 1 and (state.leaving or bool((state.devices.lease_due[: state.devices.n] <= at_ms[0]).any())):
         fire_leases(state, int(at_ms[0]), int(p[0]))
     if state.warm:
         state.people.pending[p] = at_ms

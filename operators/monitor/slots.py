@@ -143,7 +143,11 @@ class Slots(Table):
         ring = known & in_median
         if ring.any():
             self._push(s[ring], t[ring], value[ring])
-        scored = s[(self.part[s] != MISSING)]
+        self.rescore(s)
+
+    def rescore(self, s: NDArray[np.intp]) -> None:
+        """Points anew: after rows, or when the class of their device has changed."""
+        scored = s[self.part[s] != MISSING]
         if len(scored):
             self._score(scored)
 

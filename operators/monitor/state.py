@@ -40,6 +40,14 @@ class ScoreEpisode(msgspec.Struct):
     level: int
 
 
+class Leaving(msgspec.Struct, frozen=True):
+    """A lease of `person` that ended by time at `at_ms`; its consequences for that patient are still to come."""
+
+    at_ms: int
+    device: int
+    person: int
+
+
 class State:
     """See the attributes. Dense parts are tables of columns; sparse parts are dictionaries of small objects."""
 
@@ -64,6 +72,7 @@ class State:
         self.scores: dict[int, ScoreEpisode] = {}
         self.alerts: dict[str, AlertState] = {}
         """Active and latched episodes."""
+        self.leaving: list[Leaving] = []
         self.second_ms = LONG_AGO
         self.minute_ms = LONG_AGO
         self.key_ms = LONG_AGO
@@ -189,6 +198,7 @@ class State:
             "silent": dict(self.silent),
             "not_judged": dict(self.not_judged),
             "scores": {p: (e.alert, e.level) for p, e in self.scores.items()},
+            "leaving": [(x.at_ms, x.device, x.person) for x in self.leaving],
             "alerts": [plain(a) for a in self.alerts.values()],
         }
 
@@ -214,6 +224,7 @@ class State:
         state.signal_lost, state.silent, state.not_judged = (dict(dumped[k]) for k in ("signal_lost", "silent", "not_judged"))
         state.scores = {p: ScoreEpisode(*e) for p, e in dumped["scores"].items()}
         state.alerts = {a["alert"]: msgspec.convert(a, AlertState) for a in dumped["alerts"]}
+        state.leaving = [Leaving(*x) for x in dumped["leaving"]]
         state._derive()
         return state
 
