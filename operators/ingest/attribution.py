@@ -42,8 +42,11 @@ AMBIGUOUS: tuple[str, str] = ("ambiguous_binding", "an old reading of a device t
 
 def numbers(run: Run, devices: Devices) -> NDArray[np.int64]:
     """The number of each message's device, UNKNOWN for one in no table."""
-    known = devices.number.get
-    return np.array([known(name, UNKNOWN) for name in run.poll.devices], np.int64)
+    known = devices.number
+    try:
+        return np.array(list(map(known.__getitem__, run.poll.devices)), np.int64)
+    except KeyError:
+        return np.array([known.get(name, UNKNOWN) for name in run.poll.devices], np.int64)
 
 
 def clamped(run: Run, devices: Devices, number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
