@@ -24,7 +24,8 @@ from benchmarks.measure import WARDS, cpu_s, finish, health, row, start, state_f
 from gateway.auth import make_token
 from schemas.topics import TOPICS
 from sinks.log import open_log
-from sinks.log.broker import LocalKafka, free_port
+from sinks.log.broker import LocalKafka
+from sinks.log.broker_config import free_port
 
 VIEWERS, ALERTS_PER_S = 200, 20
 SECONDS = 30.0

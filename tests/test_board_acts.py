@@ -9,10 +9,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from schemas.events import Evidence
 from schemas.facts import Command
 from tests.support.board import Open, Ward, Wire
 from tests.support.browser import Board
-from tests.support.scene import ACVPU, DBP, FLOW, HR, OXYGEN, SBP, SPO2, TEMP, Evidence, limit_evidence
+from tests.support.scene import ACVPU, DBP, FLOW, HR, OXYGEN, SBP, SPO2, TEMP, limit_evidence
 
 pytest_plugins = ["tests.support.board_fixtures"]
 pytestmark = pytest.mark.browser
@@ -174,7 +175,13 @@ def test_why_tells_rule_inputs_limit_whose_quiet_if_and_course(ward: Ward, scree
     expect(board.card(alert_of(ward, "07")).locator(".why")).to_be_focused()
     board.card(alert_of(ward, "08")).locator(".why").click()
     text = panel.inner_text()
-    for part in ("> 120 /min after 15 s", "this patient's own, set by d-02", "clears at 125 /min for 30 s", "not > 120 within 15 s", "N.A. has it"):
+    for part in (
+        "> 120 /min after 15 s",
+        "this patient's own, set by d-02",
+        "clears at 125 /min for 30 s",
+        "not > 120 within 15 s",
+        "N.A. has it",
+    ):
         assert part in text
     now = ward.scene.now()
     ward.scene.next(ward.scene.raised["08"], "worsened", now, priority="high", owner=None, value=140, worst=140)
@@ -277,11 +284,31 @@ def held(board: Board, ward: Ward, enter: Callable[[], None]) -> list[str]:
     """New alerts while a hand is in the rail: beds as they stand then."""
     enter()
     board.page.wait_for_timeout(300)  # a frame is drawn with the hand inside
-    ward.scene.alert("12", 1, limit_evidence(HR, "<=", 40, 38, "default"), kind="limit", priority="medium", code=HR, side="low", device="mon-12", value=38)
+    ward.scene.alert(
+        "12",
+        1,
+        limit_evidence(HR, "<=", 40, 38, "default"),
+        kind="limit",
+        priority="medium",
+        code=HR,
+        side="low",
+        device="mon-12",
+        value=38,
+    )
     expect(board.page.locator(".waiting")).to_have_text("1 new")
     ward.scene.alert("13", 1, Evidence(reason="lead-off"), kind="signal_lost", priority="technical", code=SPO2, device="mon-13")
     expect(board.page.locator(".waiting")).to_have_text("2 new")
-    ward.scene.alert("02", 1, limit_evidence(SPO2, "<", 80, 70, "default"), kind="limit", priority="high", code=SPO2, side="low", device="mon-02", value=70)
+    ward.scene.alert(
+        "02",
+        1,
+        limit_evidence(SPO2, "<", 80, 70, "default"),
+        kind="limit",
+        priority="high",
+        code=SPO2,
+        side="low",
+        device="mon-02",
+        value=70,
+    )
     expect(board.page.locator('.card[data-size="full"]')).to_have_count(2)
     return order_of(board)
 
@@ -309,7 +336,17 @@ def test_a_button_that_moved_is_dead_for_a_moment(ward: Ward, screen: Open) -> N
     board = screen(ward.gateway.http)
     alert = alert_of(ward, "14")
     board.page.evaluate("window.stop = performance.now(); performance.now = () => window.stop")  # the moment of the move lasts
-    ward.scene.alert("02", 1, limit_evidence(SPO2, "<", 80, 70, "default"), kind="limit", priority="high", code=SPO2, side="low", device="mon-02", value=70)
+    ward.scene.alert(
+        "02",
+        1,
+        limit_evidence(SPO2, "<", 80, 70, "default"),
+        kind="limit",
+        priority="high",
+        code=SPO2,
+        side="low",
+        device="mon-02",
+        value=70,
+    )
     expect(board.page.locator('.card[data-size="full"]')).to_have_count(2)
     board.card(alert).locator(".act").click()
     expect(board.card(alert).locator(".act")).to_have_text("I have it")
@@ -330,7 +367,7 @@ def test_what_does_not_fit_is_counted_by_shape(ward: Ward, screen: Open) -> None
 
 def test_each_event_is_in_the_ledger_once(ward: Ward, screen: Open) -> None:
     board = screen(ward.gateway.http)
-    before = [record for record in ward.scene.records_of("alerts")]
+    before = list(ward.scene.records_of("alerts"))
     board.until(lambda: len(board.page.evaluate("window.nadiLedger.ids")) == len(before), "the history")
     for _ in range(3):
         ward.scene.alert("13", 0.5, Evidence(reason="lead-off"), kind="signal_lost", priority="technical", code=HR, device="mon-13")

@@ -322,12 +322,24 @@ return [s.text, s.state, s.age, s.last];
         ({"vital": {"t_ms": 989_000, "value": 96}}, ["96", "aging", "11 s", ""]),
         ({"vital": {"t_ms": 975_000, "value": 96}}, ["96", "aging", "25 s", ""]),  # 5 intervals
         ({"vital": {"t_ms": 974_000, "value": 96}}, ["– –", "stale", "", "last 96 % at 07:46"]),
-        ({"vital": {"t_ms": 999_000, "value": 96}, "device": {"silent_since_ms": 900_000, "last_ms": 1}}, ["– –", "silent", "", "last 96 % at 07:46"]),
-        ({"vital": {"t_ms": 999_000, "absent": "lead-off", "last_value": 95, "last_t_ms": 940_000}}, ["– –", "absent", "", "last 95 % at 07:45"]),
+        (
+            {"vital": {"t_ms": 999_000, "value": 96}, "device": {"silent_since_ms": 900_000, "last_ms": 1}},
+            ["– –", "silent", "", "last 96 % at 07:46"],
+        ),
+        (
+            {"vital": {"t_ms": 999_000, "absent": "lead-off", "last_value": 95, "last_t_ms": 940_000}},
+            ["– –", "absent", "", "last 95 % at 07:45"],
+        ),
         ({"vital": {"t_ms": 999_000, "absent": "lead-off"}}, ["– –", "absent", "", ""]),
         ({"vital": {"t_ms": 400_000, "value": 124, "device_class": "spot"}, "code": "8480-6"}, ["124", "spot", "10 m", ""]),
-        ({"vital": {"t_ms": 400_000, "value": 124, "device_class": "spot"}, "device": {"silent_since_ms": 1, "last_ms": 1}}, ["124", "spot", "10 m", ""]),
-        ({"vital": {"t_ms": 820_000, "value": 6.25, "device_class": "cgm", "interval_ms": 300_000}, "code": "99504-3"}, ["6.3", "live", "3 m", ""]),
+        (
+            {"vital": {"t_ms": 400_000, "value": 124, "device_class": "spot"}, "device": {"silent_since_ms": 1, "last_ms": 1}},
+            ["124", "spot", "10 m", ""],
+        ),
+        (
+            {"vital": {"t_ms": 820_000, "value": 6.25, "device_class": "cgm", "interval_ms": 300_000}, "code": "99504-3"},
+            ["6.3", "live", "3 m", ""],
+        ),
         ({"vital": {"t_ms": 999_000, "value": 2.1, "flags": 4}, "code": "99504-3"}, ["<2.1", "live", "", ""]),
         ({"vital": {"t_ms": 999_000, "value": 301, "flags": 2}, "code": "8867-4"}, ["301?", "live", "", ""]),
         ({"vital": {"t_ms": 999_000, "value": 96}, "moment": {"blank": True, "frozen": True}}, ["– –", "lost", "", "last 96 % at 07:46"]),

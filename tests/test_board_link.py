@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from gateway.server import wall_ms
+from gateway.feed import wall_ms
+from schemas.events import Evidence
 from tests.support.board import Open, Ward, Wire, beating, ward_of
 from tests.support.browser import DEADLINE_MS, Board
 from tests.support.gateway import token
-from tests.support.scene import HR, SBP, Evidence
+from tests.support.scene import HR, SBP
 
 pytest_plugins = ["tests.support.board_fixtures"]
 pytestmark = pytest.mark.browser
@@ -79,7 +80,9 @@ def test_lost_within_ten_seconds_then_grey_then_dashes(ward: Ward, wire: Wire, s
     board.link("lost")
     assert time.monotonic() - began < LOST_WITHIN_S
     expect(board.page.locator(TITLE)).to_have_text(re.compile(r"^NOT LIVE: connection lost 0:0\d ago$"))
-    expect(board.page.locator(".banner-text")).to_have_text(re.compile(r"^Values here are from 17:5\d:\d\d\. Go by the bedside monitors\.$"))
+    expect(board.page.locator(".banner-text")).to_have_text(
+        re.compile(r"^Values here are from 17:5\d:\d\d\. Go by the bedside monitors\.$")
+    )
     expect(board.page.locator(PILL)).to_have_text(re.compile("^NOT LIVE: connection lost"))
     tile = board.tile("01").locator(".tile")
     assert tile.get_attribute("data-frozen") == ""
@@ -197,7 +200,9 @@ def test_a_hidden_page_draws_nothing_and_all_of_it_when_it_is_seen_again(ward: W
     known = "Object.values(document.querySelector('nadi-app').state.alerts).some(a => a.patient === 'p-02')"
     board.until(lambda: board.page.evaluate(known), "the alert")
     assert board.tile("02").locator(".tile").get_attribute("data-look") == "plain"
-    board.page.evaluate("Object.defineProperty(document, 'hidden', { configurable: true, get: () => false }); document.dispatchEvent(new Event('visibilitychange'))")
+    board.page.evaluate(
+        "Object.defineProperty(document, 'hidden', { configurable: true, get: () => false }); document.dispatchEvent(new Event('visibilitychange'))"
+    )
     expect(board.tile("02").locator(".word")).to_have_text("DEVICE")
 
 

@@ -47,9 +47,13 @@ def test_normal_is_grey_with_values_units_and_ages(board: Board) -> None:
     expect(board.tile("01").locator(".badge")).to_have_text("NEWS20")
     expect(board.tile("01").locator(".tile-foot .right")).to_have_text("1 s")
     assert "Last obs 17:29" in foot(board, "01")
-    colours = board.tile("01").locator(".tile").evaluate(
-        "tile => [tile, ...tile.querySelectorAll('*')].map(n => getComputedStyle(n).backgroundColor)"
-        ".filter(c => { const [r, g, b, a] = c.match(/[\\d.]+/g).map(Number); return a !== 0 && Math.max(r, g, b) - Math.min(r, g, b) > 16; })"
+    colours = (
+        board.tile("01")
+        .locator(".tile")
+        .evaluate(
+            "tile => [tile, ...tile.querySelectorAll('*')].map(n => getComputedStyle(n).backgroundColor)"
+            ".filter(c => { const [r, g, b, a] = c.match(/[\\d.]+/g).map(Number); return a !== 0 && Math.max(r, g, b) - Math.min(r, g, b) > 16; })"
+        )
     )
     assert colours == []
 
@@ -208,14 +212,34 @@ def test_states_that_come_one_after_the_other(ward: Ward, screen: Open) -> None:
     expect(board.tile("02").locator(".badge-part")).to_have_text("no score: age unknown")
     expect(board.tile("02").locator(".who")).to_have_text("F")
 
-    low = scene.alert("12", 3, limit_evidence(SPO2, "<", 80, 78, "default"), kind="limit", priority="high", code=SPO2, side="low", device="mon-12", value=78)
+    low = scene.alert(
+        "12",
+        3,
+        limit_evidence(SPO2, "<", 80, 78, "default"),
+        kind="limit",
+        priority="high",
+        code=SPO2,
+        side="low",
+        device="mon-12",
+        value=78,
+    )
     expect(board.tile("12").locator(".word")).to_have_text("CRITICAL")
     assert board.cell("12", SPO2).get_attribute("data-mark") == "crit fill"
     now = scene.now()
     owned = scene.next(low, "acknowledged", now, "n-02", owner="n-02", owner_role="nurse", owned_ms=now)
     expect(board.tile("12").locator(".owner")).to_have_text("K.L.")
     assert looks(board, "12") == ("crit", "owned")
-    scene.alert("12", 1, limit_evidence(HR, "<=", 40, 40, "default"), kind="limit", priority="medium", code=HR, side="low", device="mon-12", value=40)
+    scene.alert(
+        "12",
+        1,
+        limit_evidence(HR, "<=", 40, 40, "default"),
+        kind="limit",
+        priority="medium",
+        code=HR,
+        side="low",
+        device="mon-12",
+        value=40,
+    )
     expect(board.tile("12").locator(".word")).to_have_text("WARNING")
     expect(board.tile("12").locator(".more")).to_have_text("+1")
     scene.next(owned, "worsened", scene.now(), owner=None, owner_role="", owned_ms=None)
@@ -236,7 +260,9 @@ def test_values_move_and_go(ward: Ward, screen: Open) -> None:
     expect(board.cell("01", HR).locator(".number")).to_have_text(DASHES)
     assert board.cell("01", HR).get_attribute("data-state") == "absent"
 
-    fresh = PatientFrame("p-99", True, "4b", "09", "QQ", 50, "F", devices=[DeviceState("mon-99", "monitor", 5000, now)], score=Score(missing=["pulse"]))
+    fresh = PatientFrame(
+        "p-99", True, "4b", "09", "QQ", 50, "F", devices=[DeviceState("mon-99", "monitor", 5000, now)], score=Score(missing=["pulse"])
+    )
     scene.admit(fresh)
     scene.delta(fresh)
     expect(board.tile("09").locator(".initials")).to_have_text("Q.Q.")

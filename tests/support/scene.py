@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.server import wall_ms
+from gateway.feed import wall_ms
 from schemas.events import AlertEvent, AlertState, DeviceState, Evidence, PatientFrame, Score, TrendFrame, Vital
 from schemas.identity import alert_id, cause_instant, event_id
 from sinks.log import sqlite_url
@@ -104,7 +104,10 @@ class Scene(Hospital):
     def _patient(self, b: Bed) -> PatientFrame:
         now, name = self.now(), f"p-{b.bed}"
         mon, cuff = f"mon-{b.bed}", f"cuff-{b.bed}"
-        vitals = {code: [Vital(mon, "monitor", now - 1000, now - 900, v, interval_ms=5000)] for code, v in ((HR, b.hr), (SPO2, b.spo2), (RR, b.rr))}
+        vitals = {
+            code: [Vital(mon, "monitor", now - 1000, now - 900, v, interval_ms=5000)]
+            for code, v in ((HR, b.hr), (SPO2, b.spo2), (RR, b.rr))
+        }
         pressed = now - b.bp[2] * MINUTE_MS
         vitals[SBP] = [Vital(cuff, "spot", pressed, pressed, b.bp[0], interval_ms=900_000)]
         vitals[DBP] = [Vital(cuff, "spot", pressed, pressed, b.bp[1], interval_ms=900_000)]
@@ -120,7 +123,9 @@ class Scene(Hospital):
             vitals[GLU] = [Vital(f"meter-{b.bed}", "spot", pricked, pricked, b.glucose)]
         score = Score(now - 1000, sum(b.points), sum(b.points), dict(zip(PARTS, b.points, strict=True)))
         devices = [DeviceState(mon, "monitor", 5000, now - 86_400_000, now - 1000)]
-        return PatientFrame(name, True, "4b", b.bed, b.initials, b.age, b.sex, vitals=vitals, score=score, devices=devices, limits=LIMITS, **b.extra)
+        return PatientFrame(
+            name, True, "4b", b.bed, b.initials, b.age, b.sex, vitals=vitals, score=score, devices=devices, limits=LIMITS, **b.extra
+        )
 
     def _faults(self) -> None:
         """Bed 05: probe off; bed 10: monitor silent; bed 16: nothing came yet."""
@@ -172,7 +177,9 @@ class Scene(Hospital):
         slot = f"{fields.get('code', '')}:{fields.get('side', '')}:{fields.get('device', '')}"
         told: dict[str, Any] = {"onset_ms": at, "raised_ms": at, "worst": fields.get("value"), "seq": 1} | fields
         state = AlertState(alert_id(patient, told["kind"], slot, cause_instant(at)), patient, rule=told["kind"], rule_version=1, **told)
-        event = AlertEvent(event_id(state.alert, "raised", cause_instant(at)), "raised", patient, at, cause_instant(at), 1, state.alert, state, evidence)
+        event = AlertEvent(
+            event_id(state.alert, "raised", cause_instant(at)), "raised", patient, at, cause_instant(at), 1, state.alert, state, evidence
+        )
         self.raised[bed] = event
         return self.tell(event)
 
@@ -181,14 +188,36 @@ class Scene(Hospital):
         assert event.state is not None
         state = msgspec.structs.replace(event.state, seq=event.state.seq + 1, **change)
         cause = cause_instant(at_ms)
-        told = AlertEvent(event_id(state.alert, transition, cause), transition, state.patient, at_ms, cause, state.seq, state.alert, state, None, by, command)
+        told = AlertEvent(
+            event_id(state.alert, transition, cause),
+            transition,
+            state.patient,
+            at_ms,
+            cause,
+            state.seq,
+            state.alert,
+            state,
+            None,
+            by,
+            command,
+        )
         self.raised[event.patient.removeprefix("p-")] = told
         return self.tell(told)
 
     def _alerts(self) -> None:
         now = self.now()
         self.alert("07", 34, self.news_evidence("07"), kind="news2", priority="high", value=9)
-        self.alert("14", 130, limit_evidence(SBP, "<", 100, 92, "site: r3"), kind="limit", priority="medium", code=SBP, side="low", device="cuff-14", value=92)
+        self.alert(
+            "14",
+            130,
+            limit_evidence(SBP, "<", 100, 92, "site: r3"),
+            kind="limit",
+            priority="medium",
+            code=SBP,
+            side="low",
+            device="cuff-14",
+            value=92,
+        )
         high = limit_evidence(HR, ">", 120, 128, "patient: r7 by d-02")
         eight = self.alert("08", 900, high, kind="limit", priority="medium", code=HR, side="high", device="mon-08", value=128)
         self.next(eight, "acknowledged", now - 600_000, "n-01", owner="n-01", owner_role="nurse", owned_ms=now - 600_000)
@@ -218,8 +247,16 @@ class Scene(Hospital):
         assert frame.score is not None
         feeds = (RR, SPO2, OXYGEN, SBP, HR, ACVPU, TEMP)
         inputs: list[dict[str, object]] = [
-            {"code": code, "value": (v := frame.vitals[code][0]).value, "unit": "", "t_ms": v.t_ms, "age_ms": 1000, "device": v.device}
-            | {"part": part, "points": frame.score.parts[part]}
+            dict[str, object](
+                code=code,
+                value=(v := frame.vitals[code][0]).value,
+                unit="",
+                t_ms=v.t_ms,
+                age_ms=1000,
+                device=v.device,
+                part=part,
+                points=frame.score.parts[part],
+            )
             for part, code in zip(PARTS, feeds, strict=True)
         ]
         score: dict[str, object] = {"total": frame.score.total, "lower_bound": frame.score.lower_bound, "complete": True}
@@ -245,8 +282,18 @@ class Scene(Hospital):
 
 def limit_evidence(code: str, op: str, limit: float, value: float, whose: str) -> Evidence:
     """A limit as `monitor` explains it."""
-    shown: dict[str, object] = {"side": "low" if op[0] == "<" else "high", "unit": "", "clear": limit + 5, "hold_s": 30, "op": op, "limit": limit, "delay_s": 15}
-    inputs: list[dict[str, object]] = [{"code": code, "unit": "", "t_ms": START_MS - 200_000, "age_ms": 900, "device": "mon", "value": value}]
+    shown: dict[str, object] = {
+        "side": "low" if op[0] == "<" else "high",
+        "unit": "",
+        "clear": limit + 5,
+        "hold_s": 30,
+        "op": op,
+        "limit": limit,
+        "delay_s": 15,
+    }
+    inputs: list[dict[str, object]] = [
+        {"code": code, "unit": "", "t_ms": START_MS - 200_000, "age_ms": 900, "device": "mon", "value": value}
+    ]
     return Evidence(inputs, shown, whose, quiet_if=f"not {op} {limit:g} within 15 s")
 
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser
 
-from gateway.server import wall_ms
-from tests.support.board import JUMP, Ward, beating, ward_of
+from tests.support.board import STILL, Ward, ward_of
 from tests.support.browser import LAPTOP, WIDE, Board, chromium
 from tests.support.gateway import token
 
@@ -32,9 +31,7 @@ def _bed(board: Board) -> None:
 
 def _lost(board: Board) -> None:
     """The line is closed and does not come back."""
-    board.context.route_web_socket("**/ws", lambda socket: socket.close())
-    board.run("const app = document.querySelector('nadi-app'); app.line.token = ''; app.line.socket.close();")
-    board.page.evaluate("window.jump_ms = 41000")
+    board.page.evaluate("document.querySelector('nadi-app').line.stop(); window.jump_ms = 41000")
     board.link("lost")
 
 
@@ -62,8 +59,8 @@ SHOTS: dict[str, Shot] = {
 def take(browser: Browser, ward: Ward, shot: Shot, path: Path) -> None:
     """Draws one picture."""
     board = Board(browser, ward.gateway.http, shot.size, color_scheme=shot.theme)
-    board.context.add_init_script(JUMP)
-    board.context.add_init_script(f"const now = Date.now; Date.now = () => now() + {ward.scene.now() - wall_ms()}")
+    board.context.add_init_script(STILL)
+    board.context.add_init_script(f"Date.now = () => {ward.scene.now()}")
     board.open(token(initials="NA") if shot.signed_in else None)
     if shot.signed_in:
         board.live()
@@ -78,10 +75,9 @@ def take(browser: Browser, ward: Ward, shot: Shot, path: Path) -> None:
 def main(folder: Path, names: list[str]) -> None:
     """Draws the wanted pictures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, ward_of(Path(temporary), history=True) as ward, beating(ward.scene):
-        with chromium() as browser:
-            for name in names or list(SHOTS):
-                take(browser, ward, SHOTS[name], folder / f"{name}.png")
+    with tempfile.TemporaryDirectory() as temporary, ward_of(Path(temporary), history=True, still=True) as ward, chromium() as browser:
+        for name in names or list(SHOTS):
+            take(browser, ward, SHOTS[name], folder / f"{name}.png")
 
 
 if __name__ == "__main__":
