@@ -196,7 +196,7 @@ export class Rail {
   /** Counts by shape what lies below the visible part. */
   count() {
     const bottom = this.list.scrollTop + this.list.clientHeight;
-    const below = [...this.cards.values()].filter((c) => c.node.offsetTop - this.list.offsetTop + c.node.offsetHeight > bottom + 2);
+    const below = [...this.cards.values()].filter((c) => c.node.offsetTop + c.node.offsetHeight > bottom + 2);
     show(this.foot, below.length > 0);
     if (!below.length) return;
     say(this.footText, `+${below.length}`);

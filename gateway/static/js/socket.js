@@ -7,6 +7,7 @@ const LONGEST_MS = 8000;
 const SHARDS = 8;
 /** No frame for this long: the line is dead whatever the browser thinks. */
 export const DEAD_MS = 6000;
+const SLEPT_MS = 1500;
 
 export class Line {
   /**
@@ -25,6 +26,7 @@ export class Line {
     this.due_mono = Infinity;
     this.retry_ms = 0;
     this.opened_mono = 0;
+    this.ticked_mono = 0;
   }
 
   /** @param {string} token */
@@ -115,6 +117,9 @@ export class Line {
   /** Called by the ticker, some times a second: timers of a hidden page sleep, the ticker's worker does not. */
   tick() {
     const now = performance.now();
+    const slept = now - this.ticked_mono > SLEPT_MS;
+    this.ticked_mono = now;
+    if (slept) return; // the page itself stood still: what came meanwhile waits to be read, so nobody is dead yet
     if (now >= this.due_mono) this.open();
     const link = this.state().link;
     const heard = link.phase === "live" ? link.heard_mono : this.opened_mono;
