@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from flows.appending import Pace, Progress, append_stream, create_topics
 from flows.sim import sim_items
 from operators.sim.items import Item
+from schemas.columns import ROW
 from schemas.facts import Command, DeviceFact, Lease, PatientFact
 from schemas.timeline import Bye, Hello, Time, decode
 from schemas.topics import BY_NAME, TOPICS
@@ -105,8 +107,12 @@ def test_ingest_run_twice_at_the_same_time_gives_the_same_events(log_url: str, t
         alerts.close()
         log.close()
     assert event_ids(log_url) == wanted
-    rows = row_records(open_log(log_url))
-    assert len(rows) > len(set(rows)) or len(rows) > 0
+    log = open_log(log_url)
+    rows = np.concatenate([np.frombuffer(record, ROW, offset=2) for record in row_records(log)])
+    log.close()
+    places, times = np.unique(rows[["partition", "offset", "index"]], return_counts=True)
+    assert len(places) > 1000
+    assert set(times.tolist()) == {2}, "every row stands twice on the timeline"
 
 
 def test_two_logs_give_the_same_events_byte_for_byte(sqlite_log_url: str, kafka_log_url: str, tmp_path: Path) -> None:
