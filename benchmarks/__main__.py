@@ -8,7 +8,7 @@ import sys
 
 from sinks.log.broker import available
 
-LONG_TESTS = {"answer": "tests/test_one_answer.py", "poison": "tests/test_poison.py", "laws": "tests/test_laws_monitor.py"}
+LONG_TESTS = {"answer": "tests/test_kill_runs.py", "poison": "tests/test_ingest_poison.py", "laws": "tests/test_laws_monitor.py"}
 """Tests that run longer with NADI_LONG: the same questions, more of them."""
 
 
