@@ -9,7 +9,10 @@ import sys
 from sinks.log.broker import available
 
 LONG_TESTS = {"answer": "tests/test_kill_runs.py", "poison": "tests/test_ingest_poison.py", "laws": "tests/test_laws_monitor.py"}
-"""Tests that run longer with NADI_LONG: the same questions, more of them."""
+"""Tests that run longer with NADI_LONG and NADI_LAWS: the same questions, more of them."""
+
+
+LONGER = {"NADI_LONG": "1", "NADI_LAWS": "20"}
 
 
 def main() -> int:
@@ -26,7 +29,7 @@ def main() -> int:
     for name in wanted:
         if name in LONG_TESTS:
             command = [sys.executable, "-m", "pytest", "-q", "-x", LONG_TESTS[name]]
-            failed |= subprocess.run(command, env={**os.environ, "NADI_LONG": "1"}, check=False).returncode
+            failed |= subprocess.run(command, env={**os.environ, **LONGER}, check=False).returncode
             continue
         module = __import__(f"benchmarks.{name}", fromlist=["run"])
         module.run()
