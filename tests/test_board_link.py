@@ -16,7 +16,7 @@ from schemas.events import Evidence
 from tests.support.board import Open, Ward, Wire, beating, ward_of
 from tests.support.browser import DEADLINE_MS, Board
 from tests.support.gateway import token
-from tests.support.scene import HR, SBP
+from tests.support.scene_beds import HR, SBP
 
 pytest_plugins = ["tests.support.board_fixtures"]
 pytestmark = pytest.mark.browser

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from schemas.events import DeviceState, Evidence, PatientFrame, Score, Vital
 from tests.support.board import Open, Ward
 from tests.support.browser import Board
-from tests.support.scene import DBP, GLU, HR, RR, SBP, SPO2, TEMP, limit_evidence
+from tests.support.scene import limit_evidence
+from tests.support.scene_beds import DBP, GLU, HR, RR, SBP, SPO2, TEMP
 
 pytest_plugins = ["tests.support.board_fixtures"]
 pytestmark = pytest.mark.browser

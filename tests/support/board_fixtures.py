@@ -41,6 +41,15 @@ def still(browser: Browser, shown: Ward) -> Iterator[Board]:
     board.close()
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser, shown: Ward) -> Iterator[Board]:
+    """The page before anyone has signed in, for its modules."""
+    board = Board(browser, shown.gateway.http).open()
+    yield board
+    board.check()
+    board.close()
+
+
 @pytest.fixture
 def ward(tmp_path: Path) -> Iterator[Ward]:
     """A scene of its own for tests that act on it."""
