@@ -20,6 +20,7 @@ from sinks.log.api import Log
 from tests.support.flows import OUTPUTS, Flow, flow, tps
 
 EPOCH_S, NEVER_S = 0.2, 600.0
+EARLY_MOST = 8
 WATCH_S = 0.001
 DEADLINE_S = 500.0
 
@@ -73,15 +74,16 @@ class _Life:
 
 
 def plan(seed: int, polls: int) -> list[Kill]:
-    """Three kills of `ingest` and two of `monitor`, the second of each early; `polls`: about how many a whole run takes."""
+    """Three kills of `ingest` and two of `monitor`, the second of each early; `polls`: about how many a whole run takes.
+
+    A life appends at least a record a poll, and an early one no more than what is left: it must not have to wait for more than there is.
+    """
     draw = random.Random(seed)
-    most = max(2, polls)
-    kills = [
-        Kill("ingest", draw.randint(1, most), False),
-        Kill("ingest", draw.randint(1, 16), True),
-        Kill("ingest", draw.randint(1, most), False),
-    ]
-    return [*kills, Kill("monitor", draw.randint(1, most), False), Kill("monitor", draw.randint(1, most), True)]
+
+    def kill(flow: str, early: bool = False) -> Kill:
+        return Kill(flow, draw.randint(1, EARLY_MOST if early else max(2, polls)), early)
+
+    return [kill("ingest"), kill("ingest", early=True), kill("ingest"), kill("monitor"), kill("monitor", early=True)]
 
 
 def kill_run(log_url: str, folder: Path, kills: Sequence[Kill], poll: int) -> list[Died]:
