@@ -122,16 +122,21 @@ class KafkaReader:
         self._consumer.assign([TopicPartition(cluster.name(tp.topic), tp.partition, offset) for tp, offset in positions.items()])
 
     def poll(self, max_records: int) -> KafkaBatch:
-        try:
-            messages = self._consumer.consume(max_records, 0)
-        except KafkaException as error:
-            raise self._cluster.explain(error.args[0]) from error
-        if not messages:
-            return KafkaBatch([], self._back)
         ends: dict[TP, int] = {}
-        if any(map(_error_of, messages)):
-            ends = self._judge_errors([m for m in messages if m.error() is not None])
-            messages = [m for m in messages if m.error() is None]
+        for _ in range(len(self._assigned) + 1):  # the end of a partition comes as a message: a small poll may see nothing else
+            try:
+                messages = self._consumer.consume(max_records, 0)
+            except KafkaException as error:
+                raise self._cluster.explain(error.args[0]) from error
+            if not messages:
+                break
+            if any(map(_error_of, messages)):
+                ends |= self._judge_errors([m for m in messages if m.error() is not None])
+                messages = [m for m in messages if m.error() is None]
+            if messages:
+                break
+        if not messages and not ends:
+            return KafkaBatch([], self._back)
         for place in self._consumer.position(self._assigned):
             if place.offset >= 0:  # negative: nothing read of it yet
                 self.positions[TP(self._back[place.topic], place.partition)] = place.offset
