@@ -49,6 +49,12 @@ def test_order_of_arrival_holds() -> None:
     assert all(one.arrival_ms <= other.arrival_ms for one, other in pairwise(drafts))
 
 
+def test_what_is_held_to_the_end_leaves_no_earlier_than_the_end() -> None:
+    """A device that never speaks again after its back-fill began: seed 2 once put it before what had already left."""
+    arrivals = [item.arrival_ms for item in sim_items(12, "mixed", 2, 15.0, dirt=True)]
+    assert arrivals == sorted(arrivals)
+
+
 def test_repeats_of_messages_and_commands_change_no_event() -> None:
     repeated = ward(NONE._replace(repeat=0.3), story="mixed")
     assert len(repeated) > len(clean(story="mixed")) + 500

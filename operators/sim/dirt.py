@@ -94,8 +94,10 @@ class _Dirty:
 
     def batches(self, drafts: Iterable[Draft]) -> Iterator[tuple[int, list[Draft]]]:
         """Each clean draft and what it leads to; the horizon is its arrival, since nothing leaves earlier than it came."""
+        last_ms = 0
         for draft in drafts:
             self.start_ms = self.start_ms or draft.arrival_ms
+            last_ms = draft.arrival_ms
             out = self._due(draft.arrival_ms)
             if draft.topic == READINGS:
                 out += self._reading(draft)
@@ -106,7 +108,9 @@ class _Dirty:
                     self.facts[draft.key] = draft.fact
                 out.append(draft)
             yield draft.arrival_ms, out
-        yield self.start_ms, [draft for device in sorted(self.held) for draft in self._release(device)]
+        # A device that never spoke again gives up what it held when the others end: what came before then has left already.
+        ends = [(device, max(self.troubles[device].until_ms, last_ms)) for device in sorted(self.held)]
+        yield last_ms, [draft for device, at_ms in ends for draft in self._release(device, at_ms)]
 
     # devices
 
@@ -167,14 +171,13 @@ class _Dirty:
             t = None if kind == "no_clock" else t - SLOW_MS if kind == "slow" else t + FAST_MS
         return message(draft.arrival_ms, draft.key, t, said, **extra)
 
-    def _release(self, device: str, at_ms: int | None = None) -> list[Draft]:
+    def _release(self, device: str, at_ms: int) -> list[Draft]:
         """What a device held back, oldest first, in a burst; each says how many are still to come."""
         held = self.held.pop(device, [])
-        first_ms = self.troubles[device].until_ms if at_ms is None else at_ms
         out = []
         for n, draft in enumerate(held):
             _, t, said, extra = self._parse(draft)
-            out.append(message(first_ms + 5 * n, device, t, said, **extra, buffered=len(held) - n - 1))
+            out.append(message(at_ms + 5 * n, device, t, said, **extra, buffered=len(held) - n - 1))
         return out
 
     @staticmethod
