@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -134,8 +135,6 @@ class CommandWriter(threading.Thread):
     def _close(self) -> None:
         writer, log, self._writer, self._log = self._writer, self._log, None, None
         for thing in (writer, log):
-            try:
+            with contextlib.suppress(LogError):  # it failed already and was told
                 if thing is not None:
                     thing.close()
-            except LogError:
-                pass  # it failed already and was told

@@ -15,8 +15,9 @@ import numpy as np
 from operators.alerting import episode
 from operators.monitor import judge
 from operators.monitor.columns import LONG_AGO
-from operators.monitor.facts import apply_fact, fire_lease, is_news, leave, warm_up
+from operators.monitor.facts import apply_fact, is_news, warm_up
 from operators.monitor.instants import close_instants
+from operators.monitor.leases import fire_lease, leave
 from operators.monitor.live import Frames
 from operators.monitor.rows import apply_rows
 from operators.monitor.state import State

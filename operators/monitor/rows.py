@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from operators.clinical.tables import NOT_JUDGED_AFTER_MS
 from operators.monitor import judge
 from operators.monitor.columns import NEVER
-from operators.monitor.facts import fire_leases, set_thresholds
 from operators.monitor.instants import close_instants
+from operators.monitor.leases import fire_leases
 from operators.monitor.people import Index
 from operators.monitor.state import State
+from operators.monitor.thresholds import set_thresholds
 from schemas.codes import ABOVE, BEAT, BELOW, LATE, NO_VALUE, OBSERVED, REPLAYED
 from schemas.columns import ROW, Rows
 from schemas.identity import cause_reading
