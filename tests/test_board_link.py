@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from gateway.auth import LEEWAY_S
 from gateway.feed import wall_ms
 from schemas.events import Evidence
 from tests.support.board import Open, Ward, Wire, beating, ward_of
@@ -164,7 +165,7 @@ def test_draining_says_that_the_server_restarts(ward: Ward, screen: Open) -> Non
 def test_an_expired_token_wipes_the_screen(ward: Ward, browser: Browser) -> None:
     board = Board(browser, ward.gateway.http)
     board.open(token(initials="NA", lifetime_s=6), "/#/ward/4b").live()
-    expect(board.page.locator("h1", has_text="Signed out")).to_be_visible(timeout=DEADLINE_MS)
+    expect(board.page.locator("h1", has_text="Signed out")).to_be_visible(timeout=DEADLINE_MS + 1000 * (6 + LEEWAY_S))
     assert_wiped(board, "Your sign-in has expired.")
     board.check()
     board.close()
@@ -213,5 +214,6 @@ def test_a_ward_without_patients_says_so(tmp_path: Path, screen: Open) -> None:
             del ward.scene.patients[name]
         ward.scene.alerts.clear()
         ward.scene.key()
+        expect(board.page.locator(".no-patients")).to_be_visible()  # its text stands in the page before it is shown
         expect(board.page.locator(".no-patients")).to_have_text("No patients on Ward 4B. Beds appear when a device is bound.")
         assert board.cell("01", SBP).count() == 0

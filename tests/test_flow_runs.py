@@ -182,6 +182,7 @@ def test_live_a_reading_becomes_an_alert(log: Log, log_url: str, tmp_path: Path)
         until(lambda: size(log, "dead-letter") == 1, "the dead letter of a stranger")
         writer.append("patients", 0, msgspec.json.encode(patient), b"p-1")
         writer.append("devices", 0, msgspec.json.encode(device), b"mon-1")
+        writer.flush()  # the log promises no order across topics: whoever binds a device waits for it before it sends
         say("mon-1", 75)
         until(lambda: of("raised") != [], "the alert")
         (raised,) = of("raised")
