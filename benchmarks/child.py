@@ -1,4 +1,4 @@
-"""Children of the benchmarks: `python -m benchmarks.child floor|monitor|load|viewers ...`."""
+"""Children of the benchmarks: `python -m benchmarks.child floor|load|viewers ...`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.measure import VITALS, names
+from benchmarks.measure import VITALS, Devices, names
 from schemas.readings import Message
 
 
@@ -40,21 +40,10 @@ def floor(bootstrap: str, count: int) -> None:
     consumer.close()
 
 
-def monitor(url: str, data: str, poll: int) -> None:
-    """`monitor` until the writers of the timeline have said bye."""
-    from flows.monitor import run_monitor
-
-    folder = Path(data)
-    status = folder / "health"
-    sys.exit(run_monitor(log_url=url, recovery_dir=folder / "recovery" / "monitor", poll=poll, status_dir=status, until_end=True))
-
-
 def load(bootstrap: str, people: int, per_s: int, seconds: float, alerts_per_s: int) -> None:
     """Readings at a steady rate, one a message; every so often one patient's SpO2 falls to 75 %, which raises at once."""
-    from confluent_kafka import Producer
-
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "queue.buffering.max.messages": 200_000})
-    devices = [f"m-{name}" for name in names(people)]
+    producer = Devices(bootstrap, linger_ms=2)
+    devices = [f"m-{name}".encode() for name in names(people)]
     made = np.random.default_rng(3)
     low_until = dict[int, float]()
     began, sent, alerts = time.time(), 0, 0
@@ -64,24 +53,19 @@ def load(bootstrap: str, people: int, per_s: int, seconds: float, alerts_per_s: 
             i = (alerts * 37) % people
             low_until[i] = now + 2
             alerts += 1
-            _produce(producer, devices[i], "59408-5", 75.0, "%", t_ms)
+            producer.say(devices[i], "59408-5", 75.0, "%", t_ms)
         due = int((now - began) * per_s) - sent
         for k in range(sent, sent + due):
             i, (loinc, mean, sd, unit) = k % people, VITALS[(k // people) % len(VITALS)]
             if loinc == "59408-5" and low_until.get(i, 0) > now:
                 continue
             value = min(100.0, float(round(mean + sd * made.standard_normal())))
-            _produce(producer, devices[i], loinc, max(value, 92.0) if unit == "%" else value, unit, t_ms)
+            producer.say(devices[i], loinc, max(value, 92.0) if unit == "%" else value, unit, t_ms)
         sent += due
-        producer.poll(0)
+        producer.poll()
         time.sleep(0.004)
-    producer.flush(30)
+    producer.flush()
     print(json.dumps({"sent": sent, "alerts": alerts}), flush=True)
-
-
-def _produce(producer: object, device: str, loinc: str, value: float, unit: str, t_ms: int) -> None:
-    body = b'{"device":"%b","t":%d,"code":"%b","value":%.1f,"unit":"%b"}' % (device.encode(), t_ms, loinc.encode(), value, unit.encode())
-    producer.produce("device-readings", body, key=device.encode())  # type: ignore[attr-defined]
 
 
 def viewers(address: str, tokens_file: str, seconds: float) -> None:
@@ -122,8 +106,6 @@ def main() -> None:
     kind, *rest = sys.argv[1:]
     if kind == "floor":
         floor(rest[0], int(rest[1]))
-    elif kind == "monitor":
-        monitor(rest[0], rest[1], int(rest[2]))
     elif kind == "load":
         load(rest[0], int(rest[1]), int(rest[2]), float(rest[3]), int(rest[4]))
     elif kind == "viewers":

@@ -10,13 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measure import finish, health, readings, row, start, state_facts, wait_until
+from benchmarks.measure import Devices, caught_up, finish, health, readings, row, start, state_facts, wait_until
 from schemas.topics import TOPICS
 from sinks.log import open_log
 from sinks.log.api import TP
 from sinks.log.broker import LocalKafka
-
-POLL = "5000"
 
 
 def flow(name: str, url: str, data: Path) -> tuple[str, ...]:
@@ -26,23 +24,14 @@ def flow(name: str, url: str, data: Path) -> tuple[str, ...]:
 
 def fill(bootstrap: str, people: int, count: int) -> None:
     """Appends the readings, stamped as they are sent."""
-    from confluent_kafka import Producer
-
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 500_000})
+    devices = Devices(bootstrap, linger_ms=5)
     for i, (device, loinc, value, unit) in enumerate(readings(people, count)):
-        body = b'{"device":"%b","t":%d,"code":"%b","value":%.1f,"unit":"%b"}' % (
-            device,
-            time.time_ns() // 1_000_000,
-            loinc.encode(),
-            value,
-            unit,
-        )
-        producer.produce("device-readings", body, key=device)
+        devices.say(device, loinc, value, unit, time.time_ns() // 1_000_000)
         if i % 1000 == 0:
-            producer.poll(0)
+            devices.poll()
         if i % 100_000 == 0:
-            producer.flush(60)
-    producer.flush(60)
+            devices.flush()
+    devices.flush()
 
 
 def run(people: int = 5000, count: int = 1_000_000) -> None:
@@ -56,7 +45,9 @@ def run(people: int = 5000, count: int = 1_000_000) -> None:
             idle = start(*flow("ingest", kafka.url, data))
             wait_until("ingest states the facts", lambda: health(data, "ingest").get("time_ms") is not None)
             ingest_start_s = finish(idle)
-            monitor_start_s = finish(start("benchmarks.child", "monitor", kafka.url, str(data), POLL), ask=False)
+            idle = start(*flow("monitor", kafka.url, data))
+            wait_until("monitor knows the facts", lambda: caught_up(data))
+            monitor_start_s = finish(idle)
             fill(kafka.bootstrap, people, count)
             floor_s = finish(start("benchmarks.child", "floor", kafka.bootstrap, str(count)), 300, ask=False)
             floor_idle_s = finish(start("benchmarks.child", "floor", kafka.bootstrap, "0"), 60, ask=False)
@@ -78,10 +69,11 @@ def run(people: int = 5000, count: int = 1_000_000) -> None:
             )
 
             began = time.monotonic()
-            child = start("benchmarks.child", "monitor", kafka.url, str(data), POLL)
-            monitor_us = (finish(child, 600, ask=False) - monitor_start_s) / count * 1e6
-            alerts = sum(log.ends([TP("alerts", p) for p in range(8)]).values())
+            child = start(*flow("monitor", kafka.url, data))
+            wait_until("monitor drains", lambda: caught_up(data), 600)
             wall_s = time.monotonic() - began
+            monitor_us = (finish(child) - monitor_start_s) / count * 1e6
+            alerts = sum(log.ends([TP("alerts", p) for p in range(8)]).values())
             row(
                 "cost",
                 part="monitor",

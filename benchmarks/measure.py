@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import psutil
+from confluent_kafka import KafkaError, Producer
 
 from schemas.facts import DeviceFact, Lease, PatientFact
 from schemas.identity import key64, shard_of
@@ -81,6 +82,51 @@ def health(folder: Path, flow: str) -> dict[str, Any]:
         return {}
 
 
+def caught_up(folder: Path) -> bool:
+    """Monitor has seen all that ingest stated before it ended."""
+    stated = health(folder, "ingest").get("time_ms")
+    return stated is not None and (health(folder, "monitor").get("time_ms") or 0) >= stated
+
+
+class Devices:
+    """A producer as devices have it. A refused message ends the benchmark: a load that was not sent measures nothing."""
+
+    def __init__(self, bootstrap: str, linger_ms: int) -> None:
+        settings = {
+            "bootstrap.servers": bootstrap,
+            "linger.ms": linger_ms,
+            "batch.size": 262_144,  # a whole batch counts against the topic's limit of 512 KiB
+            "queue.buffering.max.messages": 500_000,
+        }
+        self._producer = Producer(settings)
+        self._refused: list[str] = []
+
+    def _told(self, error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            self._refused.append(str(error))
+
+    def say(self, device: bytes, loinc: str, value: float, unit: str, t_ms: int) -> None:
+        """One reading, one message."""
+        body = b'{"device":"%b","t":%d,"code":"%b","value":%.1f,"unit":"%b"}' % (device, t_ms, loinc.encode(), value, unit.encode())
+        self._producer.produce("device-readings", body, key=device, on_delivery=self._told)
+
+    def poll(self) -> None:
+        """Hears of deliveries. RuntimeError for a refused message."""
+        self._producer.poll(0)
+        self._check()
+
+    def flush(self) -> None:
+        """Returns when all were taken."""
+        left = self._producer.flush(120)
+        self._check()
+        if left:
+            raise RuntimeError(f"{left} messages were not taken")
+
+    def _check(self) -> None:
+        if self._refused:
+            raise RuntimeError(f"{len(self._refused)} messages refused: {self._refused[0]}")
+
+
 def names(people: int) -> list[str]:
     """Pseudonyms."""
     return [f"b-{i:05d}" for i in range(people)]
@@ -99,8 +145,8 @@ def state_facts(log: Log, people: int, wards: int = WARDS) -> None:
     writer.close()
 
 
-def readings(people: int, count: int, seed: int = 1) -> Iterator[tuple[bytes, str, float, bytes]]:
-    """(device key, LOINC, value, unit) of healthy people in turn, one reading each; 1 % beyond a limit."""
+def readings(people: int, count: int, seed: int = 1) -> Iterator[tuple[bytes, str, float, str]]:
+    """(device, LOINC, value, unit) of healthy people in turn, one reading each; 1 % beyond a limit."""
     made = np.random.default_rng(seed)
     devices = [f"m-{name}".encode() for name in names(people)]
     for begin in range(0, count, people):
@@ -110,7 +156,7 @@ def readings(people: int, count: int, seed: int = 1) -> Iterator[tuple[bytes, st
         if loinc == "59408-5":
             values = np.minimum(values, 100)
         for device, value in zip(devices[: count - begin], values.tolist(), strict=False):
-            yield device, loinc, value, unit.encode()
+            yield device, loinc, value, unit
 
 
 def shards_used(people: int) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.cost import fill, flow
-from benchmarks.measure import finish, health, row, start, state_facts, wait_until
+from benchmarks.measure import caught_up, finish, health, row, start, state_facts, wait_until
 from schemas.topics import TOPICS
 from sinks.log import open_log
 from sinks.log.broker import LocalKafka
@@ -42,7 +42,7 @@ def _drained(data: Path, name: str) -> bool:
     """Ingest has read to the end; monitor has seen all that ingest stated before it ended."""
     if name == "ingest":
         return (health(data, name).get("time_ms") or 0) > (time.time() - 3) * 1000
-    return (health(data, name).get("time_ms") or 0) >= (health(data, "ingest").get("time_ms") or 0)
+    return caught_up(data)
 
 
 def _again(name: str, url: str, data: Path, people: int) -> None:
